@@ -1,0 +1,77 @@
+const THEME_KEY = `stActiveTheme-${location.pathname}-v2`;
+const MARK = `<svg viewBox="0 0 24 24" aria-hidden="true"><g fill="var(--st-primary-color)"><circle cx="5" cy="9" r="2.4"/>
+<circle cx="10" cy="5" r="2.4"/><circle cx="15.5" cy="5.4" r="2.4"/><circle cx="19.4" cy="9.6" r="2.4"/></g>
+<path d="M4.5 14.5c2.8 5.6 12.4 5.6 15 0" fill="none" stroke="var(--st-primary-color)" stroke-width="2.4" stroke-linecap="round"/></svg>`;
+
+function themeNow() {
+  try { return JSON.parse(localStorage.getItem(THEME_KEY)); } catch { return null; }
+}
+
+function setTheme(name) {
+  localStorage.setItem(THEME_KEY, JSON.stringify(name));
+  location.reload();
+}
+
+function button(text, title, onClick) {
+  const b = document.createElement("button");
+  b.type = "button";
+  b.textContent = text;
+  if (title) { b.title = title; b.setAttribute("aria-label", title); }
+  b.onclick = onClick;
+  return b;
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  // Reading rooms are dark: the first visit starts so, and a person's own choice is kept afterwards.
+  if (themeNow() === null) { setTheme("Dark"); return; }
+  let bar = parentElement.querySelector(".bar");
+  if (!bar) {
+    bar = document.createElement("div");
+    bar.className = "bar";
+    parentElement.appendChild(bar);
+  }
+  bar.replaceChildren();
+  const { words } = data;
+  const brand = document.createElement("div");
+  brand.className = "brand";
+  brand.innerHTML = `${MARK}<span>Hand<em>ful</em></span>`;
+  bar.appendChild(brand);
+  const nav = document.createElement("nav");
+  nav.setAttribute("aria-label", words.steps);
+  data.steps.forEach((step, i) => {
+    const b = button("", step.hint || "", () => setTriggerValue("go", step.id));
+    b.innerHTML = `<span class="n">${i + 1}</span>`;
+    const label = document.createElement("span");
+    label.className = "t";
+    label.textContent = step.label;
+    b.appendChild(label);
+    b.dataset.step = step.id;
+    if (!step.hint) b.setAttribute("aria-label", step.label);
+    if (step.id === data.current) b.setAttribute("aria-current", "step");
+    if (!step.enabled) b.disabled = true;
+    nav.appendChild(b);
+  });
+  bar.appendChild(nav);
+  const space = document.createElement("div");
+  space.className = "space";
+  bar.appendChild(space);
+  const project = button(data.project, words.projects_hint, () => setTriggerValue("go", "projects"));
+  project.classList.add("project");
+  project.dataset.step = "projects";
+  if (data.current === "projects") project.setAttribute("aria-current", "step");
+  bar.appendChild(project);
+  const other = data.language === "zh" ? "en" : "zh";
+  const language = button(data.language === "zh" ? "EN / 中文" : "EN / 中文", words.language_hint, () => {
+    document.cookie = `handful_language=${other}; path=/; max-age=31536000; SameSite=Strict`;
+    setTriggerValue("language", other);
+  });
+  language.classList.add("quiet");
+  language.dataset.testid = "language";
+  bar.appendChild(language);
+  const dark = themeNow() !== "Light";
+  const theme = button(dark ? "☾" : "☀", dark ? words.to_light : words.to_dark, () => setTheme(dark ? "Light" : "Dark"));
+  theme.classList.add("quiet");
+  theme.dataset.testid = "theme";
+  bar.appendChild(theme);
+}

@@ -1,0 +1,85 @@
+function element(tag, className, text) {
+  const e = document.createElement(tag);
+  if (className) e.className = className;
+  if (text !== undefined) e.textContent = text;
+  return e;
+}
+
+function row(item, selected, pick) {
+  const b = element("button", "item");
+  b.type = "button";
+  b.dataset.case = item.id;
+  b.setAttribute("role", "option");
+  b.setAttribute("aria-selected", String(item.id === selected));
+  if (item.thumb) {
+    const img = element("img");
+    img.src = item.thumb; img.alt = ""; img.loading = "lazy";
+    b.appendChild(img);
+  } else b.appendChild(element("span", "blank"));
+  const text = element("div");
+  text.appendChild(element("div", "name", item.title));
+  text.appendChild(element("div", "detail", item.detail));
+  b.appendChild(text);
+  if (item.tag) {
+    const tag = element("span", "tag", (item.tag.shape ? item.tag.shape + " " : "") + item.tag.text);
+    if (item.tag.colour) tag.style.setProperty("--c", item.tag.colour);
+    tag.title = item.tag.text;
+    b.appendChild(tag);
+  }
+  b.onclick = () => pick(item.id);
+  return b;
+}
+
+function chips(data, state, redraw) {
+  const box = element("div", "chips");
+  for (const f of data.filters) {
+    const chip = element("button", "", f.text);
+    chip.type = "button";
+    chip.dataset.filter = f.id;
+    chip.setAttribute("aria-pressed", String(state.filter === f.id));
+    if (f.colour) chip.style.setProperty("--c", f.colour);
+    chip.onclick = () => { state.filter = f.id; redraw(); };
+    box.appendChild(chip);
+  }
+  return box;
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  let list = parentElement.querySelector(".list");
+  if (!list) {
+    list = element("div", "list");
+    list.state = { filter: "all" };
+    parentElement.appendChild(list);
+  }
+  const state = list.state;
+  if (!data.filters.some((f) => f.id === state.filter)) state.filter = "all";
+  const draw = () => {
+    const scrolled = list.querySelector(".scroll")?.scrollTop ?? 0;
+    list.replaceChildren();
+    const top = element("div", "top");
+    top.appendChild(element("b", "", data.title));
+    top.appendChild(element("span", "", data.aside));
+    list.appendChild(top);
+    if (data.progress !== null) {
+      const meter = element("div", "meter");
+      const fill = element("i");
+      fill.style.width = `${Math.round(100 * data.progress)}%`;
+      meter.appendChild(fill);
+      list.appendChild(meter);
+    }
+    if (data.filters.length > 1) list.appendChild(chips(data, state, draw));
+    const scroll = element("div", "scroll");
+    scroll.setAttribute("role", "listbox");
+    scroll.setAttribute("aria-label", data.title);
+    const shown = data.items.filter((i) => state.filter === "all" || i.filter === state.filter);
+    for (const item of shown) scroll.appendChild(row(item, data.selected, (id) => setTriggerValue("pick", id)));
+    if (!shown.length) scroll.appendChild(element("div", "empty", data.empty));
+    list.appendChild(scroll);
+    scroll.scrollTop = scrolled;
+    const chosen = scroll.querySelector('[aria-selected="true"]');
+    if (chosen && state.shown !== data.selected) chosen.scrollIntoView({ block: "nearest" });
+    state.shown = data.selected;
+  };
+  draw();
+}
