@@ -1,0 +1,104 @@
+"""EfficientNet-Lite0 (Google 2020, Apache-2.0): the network of EfficientNet-B0 (Tan & Le 2019, arXiv 1905.11946,
+Table 1) without squeeze-and-excitation and with ReLU6 in place of swish, so that it is fast on a CPU.
+
+Names of the weights are this file's own; `assets/weights/lite0.md` tells where the numbers come from.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+# One row a stage: expansion, kernel, stride of the first block, output channels, blocks (paper, Table 1).
+STAGES = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+STEM, HEAD = 32, 1280
+BATCH_NORM_EPS = 1e-3  # as in the TensorFlow original
+# The stages whose maps the embedding pools: the last map of each resolution (1/2, 1/4, 1/8, 1/16, 1/32) and the head.
+POOLED = (0, 1, 2, 4, 6)
+
+
+class ConvNorm(nn.Module):
+    """Convolution without bias, batch norm and ReLU6, padded as TensorFlow's "SAME" (more at the lower right)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, active: bool = True):
+        super().__init__()
+        self.stride, self.kernel, self.active = stride, kernel, active
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kernel > 1:
+            rows, columns = (max((-(-n // self.stride) - 1) * self.stride + self.kernel - n, 0) for n in x.shape[-2:])
+            x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+        x = self.norm(self.conv(x))
+        return F.relu6(x) if self.active else x
+
+
+class Block(nn.Module):
+    """Inverted residual: widen, filter each channel by itself, narrow; added to its input where the shapes agree."""
+
+    def __init__(self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int):
+        super().__init__()
+        wide = inputs * expansion
+        self.expand = ConvNorm(inputs, wide, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = ConvNorm(wide, wide, kernel, stride, groups=wide)
+        self.project = ConvNorm(wide, outputs, 1, active=False)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.residual else y
+
+
+class Lite0(nn.Module):
+    """(n, 3, rows, columns) in 0..1 -> the pooled maps, shallow to deep, each (n, channels, rows, columns).
+
+    `classifier` (1000 ImageNet classes) is only there where the weights carry it: the product does not need it.
+    """
+
+    channels = (*(STAGES[i][3] for i in POOLED), HEAD)
+
+    def __init__(self, classes: int = 0):
+        super().__init__()
+        self.stem = ConvNorm(3, STEM, 3, 2)
+        self.stages, width = nn.ModuleList(), STEM
+        for expansion, kernel, stride, channels, count in STAGES:
+            blocks = [Block(width, channels, expansion, kernel, stride)]
+            blocks += [Block(channels, channels, expansion, kernel, 1) for _ in range(count - 1)]
+            self.stages.append(nn.Sequential(*blocks))
+            width = channels
+        self.head = ConvNorm(width, HEAD, 1)
+        self.classifier = nn.Linear(HEAD, classes) if classes else None
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.stem((x * 255.0 - 127.0) / 128.0)  # the original's own scaling
+        maps = []
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i in POOLED:
+                maps.append(x)
+        return [*maps, self.head(x)]
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(n, classes) ImageNet logits; used to check the converted weights against the original package."""
+        if self.classifier is None:
+            raise ValueError("these weights carry no ImageNet classifier")
+        return self.classifier(self(x)[-1].mean((2, 3)))
+
+
+def fold(network: nn.Module) -> nn.Module:
+    """Put each batch norm into the convolution before it, in place: the same function, a fifth faster on a CPU."""
+    network.eval()
+    for module in network.modules():
+        if isinstance(module, ConvNorm) and isinstance(module.norm, nn.BatchNorm2d):
+            module.conv, module.norm = fuse_conv_bn_eval(module.conv, module.norm), nn.Identity()
+    return network

@@ -1,0 +1,135 @@
+"""Case -> embedding: the one door of this room. `load_encoder()` once, `Encoder.encode(volume)` for each case."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from engine.encoders.efficientnet import Lite0, fold
+from engine.encoders.embedding import Embedder
+from engine.encoders.framing import Frame, frame
+from engine.encoders.pooling import SlicePooling
+from engine.encoders.views import VIEW_PX, make_views
+from engine.nouns import Place, Volume
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "weights"
+NETWORK_FILE, POOLING_FILE = "lite0.safetensors", "pooling.safetensors"
+RECIPE = "1"  # raise it with every change of code that changes embeddings: it is part of the cache key
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A case in numbers: `embedding` (d,) float32, and per looked-at slice (k) its index, embedding and weight."""
+
+    embedding: np.ndarray
+    slices: np.ndarray
+    slice_embeddings: np.ndarray
+    attention: np.ndarray
+    identity: str = ""
+
+    def save(self, path: Path) -> None:
+        """Write as npz beside `path` first, so that a torn file never has its name."""
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as out:
+            np.savez(
+                out,
+                embedding=self.embedding,
+                slices=self.slices,
+                slice_embeddings=self.slice_embeddings.astype(np.float16),
+                attention=self.attention,
+                identity=np.array(self.identity),
+            )
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Encoding:
+        with np.load(path, allow_pickle=False) as raw:
+            return cls(raw["embedding"], raw["slices"], raw["slice_embeddings"], raw["attention"], str(raw["identity"]))
+
+
+class Encoder:
+    """Views, their embeddings, their pooling; each part by itself is differentiable with respect to the pixels."""
+
+    def __init__(self, embedder: Embedder, pooling: SlicePooling, identity: str, device: str = "cpu"):
+        self.device = torch.device(device)
+        self.embedder = embedder.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
+        self.pooling = pooling.eval().requires_grad_(False).to(self.device)
+        self.identity = identity
+
+    def frame(self, volume: Volume, region: Place | None = None) -> Frame:
+        """Which slices and which square of them are looked at, in voxels. ValueError: region outside the volume."""
+        return frame(volume, region)
+
+    def views(
+        self, volume: Volume, slices: tuple[int, ...] | None = None, region: Place | None = None, px: int = VIEW_PX
+    ) -> Tensor:
+        """(k, 3, px, px) in 0..1 of the given slices, or of those that `frame` chooses."""
+        at = self.frame(volume, region)
+        if slices is not None:
+            at = Frame(tuple(int(s) for s in slices), at.row0, at.row1, at.col0, at.col1)
+        return make_views(volume, at, px=px).to(self.device)
+
+    def embed_views(self, views: Tensor) -> Tensor:
+        """(k, 3, px, px) -> (k, d) in float32; differentiable."""
+        return self.embedder(views.contiguous(memory_format=torch.channels_last))
+
+    def pool(self, embeddings: Tensor) -> Tensor:
+        """(..., k, d) -> (..., d); differentiable."""
+        return self.pooling(embeddings)
+
+    def attention(self, embeddings: Tensor) -> Tensor:
+        """(..., k, d) -> (..., k): how much each slice mattered, summing to one."""
+        return self.pooling.attention(embeddings)
+
+    @property
+    def last_stages(self) -> dict[str, nn.Module]:
+        """Modules whose outputs are the maps for Grad-CAM: "deep" (1/32 of the pixels) and "middle" (1/16)."""
+        return {"deep": self.embedder.network.stages[6], "middle": self.embedder.network.stages[4]}
+
+    def encode(self, volume: Volume, *, region: Place | None = None) -> Encoding:
+        """Embed a case, or a region of it. ValueError where the region lies outside."""
+        at = self.frame(volume, region)
+        views = make_views(volume, at).to(self.device)
+        with torch.inference_mode():
+            embeddings = torch.cat([self.embed_views(part) for part in views.split(BATCH)])
+            pooled, weights = self.pool(embeddings), self.attention(embeddings)
+        return Encoding(
+            pooled.cpu().numpy(),
+            np.array(at.slices, np.int32),
+            embeddings.cpu().numpy(),
+            weights.cpu().numpy(),
+            self.identity,
+        )
+
+
+def load_encoder(device: str = "cpu") -> Encoder:
+    """The shipped encoder. `device`: "cpu", "cuda" or "auto". FileNotFoundError where the weights are missing."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return _load(device)
+
+
+@lru_cache(maxsize=2)
+def _load(device: str) -> Encoder:
+    network = Lite0()
+    weights = {k: v.float() for k, v in load_file(WEIGHTS / NETWORK_FILE).items()}
+    missing = network.load_state_dict(weights, strict=False)
+    if missing.unexpected_keys or any("num_batches_tracked" not in k for k in missing.missing_keys):
+        raise ValueError(f"{NETWORK_FILE} does not fit this version of Handful: install it again")
+    embedder = Embedder(fold(network))
+    with torch.inference_mode():
+        dimensions = embedder(torch.zeros(1, 3, 32, 32)).shape[1]
+    pooling = SlicePooling(dimensions)
+    digest = hashlib.sha256((WEIGHTS / NETWORK_FILE).read_bytes())
+    if (WEIGHTS / POOLING_FILE).exists():
+        pooling.load_state_dict({k: v.float() for k, v in load_file(WEIGHTS / POOLING_FILE).items()})
+        digest.update((WEIGHTS / POOLING_FILE).read_bytes())
+    return Encoder(embedder, pooling, f"{RECIPE}-{digest.hexdigest()[:16]}", device)
