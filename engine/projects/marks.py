@@ -1,0 +1,159 @@
+"""What people say of a case: its label, the places they point at, the region they narrow it to.
+
+Nothing is overwritten. The newest row of a case and kind counts; an undo adds a row that repeats what stood before.
+Every change is on the disk, with its line in the audit log, before the method returns.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.nouns import Place
+from engine.projects import audit
+from engine.projects.cases import case_row
+from engine.projects.database import Database, StoreError
+from engine.projects.projects import class_names, project_row
+from engine.projects.records import UNSURE, Mark
+
+_NEWEST = """select case_id, value, reader, at from mark where id in (
+    select max(id) from mark where project_id = ? and kind = ? group by case_id)"""
+
+
+class Marks(Database):
+    """The part of the store that knows labels, places and regions."""
+
+    def set_label(self, project: str, case: str, value: str | None, *, reader: str = "") -> None:
+        """Labels a case with a class by name, UNSURE, or None to clear. Raises StoreError for an unknown class."""
+        with self.write() as db:
+            stored: str | None = value
+            if value is not None and value != UNSURE:
+                ids = {name: key for key, name in class_names(project_row(db, project)).items()}
+                if value not in ids:
+                    raise StoreError("store.class_unknown", name=value)
+                stored = ids[value]
+            _mark(db, project, case, "label", stored, reader)
+
+    def labels(self, project: str) -> dict[str, str | None]:
+        """Case id -> class name, UNSURE, or None where it was cleared or its class removed; unseen cases are absent."""
+        with self.read() as db:
+            names = class_names(project_row(db, project))
+            rows = db.execute(_NEWEST, (project, "label")).fetchall()
+        return {row["case_id"]: _label(row["value"], names) for row in rows}
+
+    def set_place(self, project: str, case: str, place: Place, *, reader: str = "", add: bool = False) -> None:
+        """Keeps where the finding is, in patient mm; `add` keeps the places that were pointed at before as well."""
+        with self.write() as db:
+            before = _newest(db, project, case, "place") if add else None
+            _mark(db, project, case, "place", [*(before or []), place.to_json()], reader)
+
+    def clear_place(self, project: str, case: str, *, reader: str = "") -> None:
+        """Forgets the places of a case."""
+        with self.write() as db:
+            _mark(db, project, case, "place", None, reader)
+
+    def places(self, project: str) -> dict[str, tuple[Place, ...]]:
+        """Case id -> the places a person pointed at; cases without one are absent."""
+        return {case: tuple(Place.from_json(p) for p in value) for case, value in self._values(project, "place")}
+
+    def set_region(self, project: str, case: str, region: Place | None, *, reader: str = "") -> None:
+        """Narrows a case to a box or sphere, or with None widens it again."""
+        with self.write() as db:
+            _mark(db, project, case, "region", region.to_json() if region else None, reader)
+
+    def regions(self, project: str) -> dict[str, Place]:
+        """Case id -> the region it is narrowed to; cases without one are absent."""
+        return {case: Place.from_json(value) for case, value in self._values(project, "region")}
+
+    def undo(self, project: str, *, kinds: Sequence[str] = ("label", "place", "region"), reader: str | None = None):
+        """Takes back the newest mark that is not yet taken back, again and again; None when nothing is left.
+
+        `reader`: only that reader's marks, and only while nobody marked the same case after. Returns the Mark that
+        now counts for the case, so that the page can go there and say what it is.
+        """
+        with self.write() as db:
+            target = _undoable(db, project, kinds, reader)
+            if target is None:
+                return None
+            before = db.execute(
+                "select value from mark where project_id = ? and case_id = ? and kind = ? and id < ? "
+                "order by id desc limit 1",
+                (project, target["case_id"], target["kind"], target["id"]),
+            ).fetchone()
+            value = json.loads(before["value"]) if before and before["value"] is not None else None
+            _mark(db, project, target["case_id"], target["kind"], value, reader or target["reader"], target["id"])
+            names = class_names(project_row(db, project))
+            row = db.execute("select * from mark order by id desc limit 1").fetchone()
+            return _as_mark(row, names)
+
+    def undo_label(self, project: str, *, reader: str | None = None) -> Mark | None:
+        """`undo` for labels alone."""
+        return self.undo(project, kinds=("label",), reader=reader)
+
+    def label_history(self, project: str, case: str | None = None) -> list[Mark]:
+        """Every label ever given, oldest first, undone ones and undos included."""
+        with self.read() as db:
+            names = class_names(project_row(db, project))
+            where, values = (" and case_id = ?", (case,)) if case else ("", ())
+            rows = db.execute(
+                f"select * from mark where project_id = ? and kind = 'label'{where} order by id", (project, *values)
+            ).fetchall()
+        return [_as_mark(row, names) for row in rows]
+
+    def _values(self, project: str, kind: str) -> list[tuple[str, Any]]:
+        with self.read() as db:
+            rows = db.execute(_NEWEST, (project, kind)).fetchall()
+        return [(row["case_id"], json.loads(row["value"])) for row in rows if row["value"] is not None]
+
+
+def _mark(
+    db: sqlite3.Connection, project: str, case: str, kind: str, value: Any, reader: str, undoes: int | None = None
+) -> None:
+    case_row(db, project, case)
+    db.execute(
+        "insert into mark(project_id, case_id, kind, value, reader, undoes, at) values (?, ?, ?, ?, ?, ?, ?)",
+        (project, case, kind, None if value is None else json.dumps(value), reader, undoes, time.time()),
+    )
+    detail: dict[str, Any] = {"value": value} if kind == "label" else {"places": len(value) if value else 0}
+    audit.append(db, reader, f"{kind}.undo" if undoes else f"{kind}.set", project, case, detail)
+
+
+def _newest(db: sqlite3.Connection, project: str, case: str, kind: str) -> Any:
+    row = db.execute(
+        "select value from mark where project_id = ? and case_id = ? and kind = ? order by id desc limit 1",
+        (project, case, kind),
+    ).fetchone()
+    return json.loads(row["value"]) if row and row["value"] is not None else None
+
+
+def _undoable(db: sqlite3.Connection, project: str, kinds: Sequence[str], reader: str | None) -> sqlite3.Row | None:
+    """The newest mark that is neither an undo nor undone, of a case that is still in the project."""
+    marks = ",".join("?" * len(kinds))
+    # With a reader: a mark that somebody else followed on the same case is theirs to take back, not this reader's.
+    mine = (
+        "and m.reader = ? and not exists (select 1 from mark l where l.project_id = m.project_id and "
+        "l.case_id = m.case_id and l.kind = m.kind and l.id > m.id and l.reader != m.reader)"
+    )
+    return db.execute(
+        f"""select m.* from mark m join project_case p on p.project_id = m.project_id and p.case_id = m.case_id
+            where m.project_id = ? and m.kind in ({marks}) and m.undoes is null and not p.removed
+            and not exists (select 1 from mark u where u.undoes = m.id) {mine if reader is not None else ""}
+            order by m.id desc limit 1""",
+        (project, *kinds, *([reader] if reader is not None else [])),
+    ).fetchone()
+
+
+def _label(raw: str | None, names: Mapping[str, str]) -> str | None:
+    value = json.loads(raw) if raw is not None else None
+    return value if value in (None, UNSURE) else names.get(value)
+
+
+def _as_mark(row: sqlite3.Row, names: Mapping[str, str]) -> Mark:
+    if row["kind"] == "label":
+        value: Any = _label(row["value"], names)
+    else:
+        value = json.loads(row["value"]) if row["value"] is not None else None
+    return Mark(row["id"], row["case_id"], row["kind"], value, row["reader"], row["at"], row["undoes"])
