@@ -1,0 +1,44 @@
+"""Nearest neighbour (Fix & Hodges 1951; Cover & Hart 1967): the class of the most similar labelled case.
+
+The control that asks whether a learner learned anything: it only remembers. Its probabilities are a softmax over the
+squared distance to the nearest case of each class, so the class it names is always that of the nearest case.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from engine.learners.protocol import Adapted, Learner, OnStep, Support, Trace, class_weights, spread
+from engine.learners.protonet import squared_distances
+
+TEMPERATURE = 0.4  # squared distances in units of the support's mean squared spread; as protonet's, from training sets
+
+
+class Nearest(Learner):
+    """One nearest neighbour by Euclidean distance."""
+
+    name = "nearest"
+    paper = "Cover & Hart 1967, Nearest neighbor pattern classification, IEEE Trans. Inf. Theory 13(1)"
+
+    def adapt(
+        self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
+    ) -> Adapted:
+        trace = Trace(on_step)
+        scale, shift = spread(support.embeddings), support.embeddings.mean(0)
+
+        def space(embeddings: Tensor) -> Tensor:
+            return (embeddings - shift) / scale
+
+        cases = space(support.embeddings)
+        members = [support.targets == k for k in range(len(support.classes))]
+
+        def score(embeddings: Tensor) -> Tensor:
+            apart = squared_distances(space(embeddings), cases)  # (m, n)
+            nearest = [apart[:, member].min(1, keepdim=True).values for member in members]
+            return -torch.cat(nearest, dim=1) / TEMPERATURE  # (m, c)
+
+        loss = cross_entropy(score(support.embeddings), support.targets, reduction="none")
+        trace.add(0, float((loss * class_weights(support)).sum()))
+        return Adapted(self.name, support.classes, score, space, None, tuple(trace.steps), notes=support.notes)
