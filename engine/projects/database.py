@@ -34,9 +34,10 @@ class StoreError(ValueError):
 class Database:
     """A pool of connections to one file: each is used by one thread at a time, none is shared while in use."""
 
-    def __init__(self, path: Path | str, migrations: Sequence[str] = MIGRATIONS) -> None:
+    def __init__(self, path: Path | str, migrations: Sequence[str] = MIGRATIONS, *, synchronous: str = "full") -> None:
         """Opens or creates the file; raises StoreError where it is damaged, newer than this version or unwritable."""
         self.path = Path(path)
+        self._synchronous = synchronous
         self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ class Database:
         try:
             db = self._idle.get_nowait()
         except Empty:
-            db = connect(self.path)
+            db = connect(self.path, self._synchronous)
         try:
             yield db
         finally:
@@ -82,7 +83,7 @@ class Database:
                 return
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, synchronous: str = "full") -> sqlite3.Connection:
     """A connection in autocommit mode with the settings that every connection needs."""
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row

@@ -114,16 +114,19 @@ class Uploads:
         if source.is_dir():
             return source
         making = source.with_name("sorting")
-        making.mkdir(exist_ok=True)
+        # Links, not moves: a hand-over that was cut short starts again with every byte still there.
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir()
         taken: set[str] = set()
         for number, each in enumerate(announced):
             target = making / safe_name(each.name, taken)
             target.parent.mkdir(parents=True, exist_ok=True)
             if each.size:
-                os.replace(self._part(upload, number), target)
+                target.hardlink_to(self._part(upload, number))
             else:
                 target.touch()
-        os.replace(making, source)
+        making.replace(source)
+        shutil.rmtree(source.with_name("part"))
         self.store.end_upload(upload, "received", who=who)
         return source
 
