@@ -11,6 +11,7 @@ worker thought dead cannot write over its successor.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import sqlite3
@@ -23,7 +24,7 @@ from typing import Any
 from engine.nouns import Note
 from engine.projects.database import Database
 
-# Reading and encoding take minutes, adapting takes seconds: each lane has a worker, so that neither waits for the other.
+# Reading and encoding take minutes, adapting seconds: each lane has a worker of its own, so neither waits.
 INTAKE, LEARN = "intake", "learn"
 LANES = (INTAKE, LEARN)
 MAX_ATTEMPTS = 3
@@ -37,11 +38,11 @@ _SCHEMA = """
 create table if not exists meta(version integer not null) strict;
 create table if not exists job(
     id text primary key, kind text not null, lane text not null, project text not null, args text not null,
-    key text, priority integer not null, state text not null, done real not null default 0,
+    key text not null, priority integer not null, state text not null, done real not null default 0,
     total real not null default 0, note text, result text, error text, attempts integer not null default 0,
     worker text, pid integer, beat real, cancel_at real, created real not null, started real, ended real
 ) strict;
-create unique index if not exists job_one_alive on job(key) where key is not null and state in ('queued', 'running');
+create unique index if not exists job_one_alive on job(key) where state in ('queued', 'running');
 create index if not exists job_waiting on job(state, lane, priority desc, created);
 create index if not exists job_of_project on job(project, kind, created);
 """
@@ -60,7 +61,7 @@ class Job:
     lane: str
     project: str
     args: Mapping[str, Any]
-    key: str | None
+    key: str
     state: str
     done: float
     total: float
@@ -91,42 +92,44 @@ class Job:
         return gone * (1 - self.fraction) / self.fraction
 
 
-class Jobs(Database):
+class Queue(Database):
     """The queue as pages and workers see it."""
 
-    def __init__(self, path: Path | str) -> None:
-        super().__init__(path, (_SCHEMA,), synchronous="normal")
+    def __init__(self, data_dir: Path | str) -> None:
+        super().__init__(Path(data_dir) / "jobs.db", (_SCHEMA,), synchronous="normal")
 
-    def submit(
-        self, kind: str, args: Mapping[str, Any], *, lane: str, key: str | None = None, priority: int = 0,
-        project: str = "", reuse_done: bool = False,
-    ) -> Job:  # fmt: skip
-        """Files a job; the one alive under the same `key` where there is one, so a double press is one job.
+    def file(self, kind: str, args: Mapping[str, Any], *, lane: str, key: str | None = None, priority: int = 0) -> Job:
+        """Files a job and returns it; where one under the same key is queued or running, that one is returned.
 
-        `reuse_done`: a finished job of the key is as good (an overlay that was computed before).
+        `key`: what makes two jobs the same, by default kind and arguments, so that a double press is one job.
+        The job belongs to the project of `args["project"]`. Raises ValueError for an unknown lane.
         """
         if lane not in LANES:
             raise ValueError(f"no lane is called {lane!r}; there are {', '.join(LANES)}")
+        key = key or job_key(kind, args)
+        project = str(args.get("project", ""))
         with self.write() as db:
-            if key is not None:
-                states = (*LIVE, "done") if reuse_done else LIVE
+            row = db.execute("select * from job where key = ? and state in ('queued', 'running')", (key,)).fetchone()
+            if row is None:
+                new = (secrets.token_hex(8), kind, lane, project, json.dumps(dict(args)), key, priority, time.time())
                 row = db.execute(
-                    f"select * from job where key = ? and state in ({','.join('?' * len(states))}) "
-                    "order by created desc limit 1",
-                    (key, *states),
+                    "insert into job(id, kind, lane, project, args, key, priority, created, state) "
+                    "values (?, ?, ?, ?, ?, ?, ?, ?, 'queued') returning *",
+                    new,
                 ).fetchone()
-                if row:
-                    return _job(row)
-            new = (secrets.token_hex(8), kind, lane, project, json.dumps(dict(args)), key, priority, time.time())
-            row = db.execute(
-                "insert into job(id, kind, lane, project, args, key, priority, created, state) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?, 'queued') returning *",
-                new,
-            ).fetchone()
             return _job(row)
 
-    def job(self, job: str) -> Job | None:
-        """One job, or None."""
+    def find(self, kind: str, args: Mapping[str, Any], *, key: str | None = None) -> Job | None:
+        """The newest job under the key of these arguments, however it ended, or None: what was computed already."""
+        with self.read() as db:
+            row = db.execute(
+                "select * from job where key = ? order by created desc, rowid desc limit 1",
+                (key or job_key(kind, args),),
+            ).fetchone()
+        return _job(row) if row else None
+
+    def state(self, job: str) -> Job | None:
+        """One job as it stands now, or None."""
         with self.read() as db:
             row = db.execute("select * from job where id = ?", (job,)).fetchone()
         return _job(row) if row else None
@@ -179,8 +182,9 @@ class Jobs(Database):
                 values,
             )
             row = db.execute(
-                f"""update job set state = 'running', worker = :worker, pid = :pid, attempts = attempts + 1, beat = :now,
-                    started = :now where id = (select id from job where lane = :lane and (state = 'queued' or ({dead}))
+                f"""update job set state = 'running', worker = :worker, pid = :pid, attempts = attempts + 1,
+                    beat = :now, started = :now where id = (select id from job where lane = :lane
+                    and (state = 'queued' or ({dead}))
                     order by priority desc, created, rowid limit 1) returning *""",
                 values,
             ).fetchone()
@@ -221,6 +225,11 @@ class Jobs(Database):
         """Deletes rows of jobs that ended long ago; returns how many."""
         with self.read() as db:
             return db.execute("delete from job where ended < ?", (time.time() - older_than_seconds,)).rowcount
+
+
+def job_key(kind: str, args: Mapping[str, Any]) -> str:
+    """A hash of kind and arguments (hex)."""
+    return hashlib.sha256(json.dumps([kind, dict(args)], sort_keys=True).encode()).hexdigest()
 
 
 def _job(row: sqlite3.Row) -> Job:

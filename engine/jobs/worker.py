@@ -27,7 +27,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-from engine.jobs.queue import BEAT_SECONDS, LANES, LEARN, Cancelled, Job, Jobs
+from engine.jobs.queue import BEAT_SECONDS, LANES, LEARN, Cancelled, Job, Queue
 from engine.nouns import Note
 from engine.settings import Settings, load_settings
 
@@ -53,12 +53,12 @@ def main(argv: list[str] | None = None) -> int:
     lock = (settings.data_dir / f"worker-{args.lane}.lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     limit_threads(args.lane)
-    jobs = Jobs(jobs_file(settings))
-    jobs.adopt(args.lane)
+    queue = Queue(settings.data_dir)
+    queue.adopt(args.lane)
     module = importlib.import_module(args.work)
     if warm_up := getattr(module, "warm_up", None):
         warm_up(args.lane)
-    worker = Worker(jobs, args.lane, module.KINDS, settings.data_dir / "checkpoints")
+    worker = Worker(queue, args.lane, module.KINDS, settings.data_dir / "checkpoints")
     parent = os.getppid()
     while os.getppid() == parent:
         if not worker.step():
@@ -69,13 +69,13 @@ def main(argv: list[str] | None = None) -> int:
 class Worker:
     """Runs the jobs of one lane, one at a time."""
 
-    def __init__(self, jobs: Jobs, lane: str, kinds: Mapping[str, Work], checkpoints: Path) -> None:
-        self.jobs, self.lane, self.kinds, self.checkpoints = jobs, lane, kinds, checkpoints
+    def __init__(self, queue: Queue, lane: str, kinds: Mapping[str, Work], checkpoints: Path) -> None:
+        self.queue, self.lane, self.kinds, self.checkpoints = queue, lane, kinds, checkpoints
         self.name = f"{lane}:{os.getpid()}:{time.time():.3f}"
 
     def step(self) -> bool:
         """Claims and runs one job; False where there is none."""
-        job = self.jobs.claim(self.lane, self.name, os.getpid())
+        job = self.queue.claim(self.lane, self.name, os.getpid())
         if job is None:
             return False
         folder = self.checkpoints / job.id
@@ -93,7 +93,7 @@ class Worker:
 
     def _run(self, job: Job, folder: Path) -> None:
         log.info("job %s (%s) begins, attempt %d", job.id, job.kind, job.attempts)
-        talk = _Talk(self.jobs, job, self.name)
+        talk = _Talk(self.queue, job, self.name)
         try:
             if job.kind not in self.kinds:
                 raise LookupError(f"no job is called {job.kind!r}")
@@ -101,25 +101,25 @@ class Worker:
             talk.flush()
             # A job that was asked to stop and returned has stopped; what it returned is not a whole result.
             state = "cancelled" if talk.stopped else "done"
-            self.jobs.end(job.id, self.name, state, result=result)
+            self.queue.end(job.id, self.name, state, result=result)
         except Cancelled:
-            self.jobs.end(job.id, self.name, "cancelled")
+            self.queue.end(job.id, self.name, "cancelled")
         except Exception as error:  # the boundary: whatever a job raises becomes a sentence, and the worker lives on
             log.error("job %s (%s) failed: %s", job.id, job.kind, describe(error))
-            self.jobs.end(job.id, self.name, "failed", error=as_note(error, job.id))
+            self.queue.end(job.id, self.name, "failed", error=as_note(error, job.id))
         log.info("job %s ends", job.id)
 
     def _beat(self, job: Job, stop: threading.Event) -> None:
         while not stop.wait(BEAT_SECONDS):
-            if not self.jobs.beat(job.id, self.name):
+            if not self.queue.beat(job.id, self.name):
                 return
 
 
 class _Talk:
     """What a job says and hears while it runs."""
 
-    def __init__(self, jobs: Jobs, job: Job, worker: str) -> None:
-        self._jobs, self._job, self._worker = jobs, job, worker
+    def __init__(self, queue: Queue, job: Job, worker: str) -> None:
+        self._queue, self._job, self._worker = queue, job, worker
         self._said, self._asked = 0.0, 0.0
         self._waiting: tuple[float, float, Mapping[str, Any] | None] | None = None
         self.stopped = False
@@ -133,14 +133,14 @@ class _Talk:
     def flush(self) -> None:
         """Writes the word that is waiting."""
         if self._waiting is not None:
-            self._jobs.progress(self._job.id, self._worker, *self._waiting)
+            self._queue.progress(self._job.id, self._worker, *self._waiting)
             self._waiting, self._said = None, time.monotonic()
 
     def cancelled(self) -> bool:
         """Whether a person asked the job to stop; looks at most every REPORT_SECONDS."""
         if not self.stopped and time.monotonic() - self._asked >= REPORT_SECONDS:
             self._asked = time.monotonic()
-            row = self._jobs.job(self._job.id)
+            row = self._queue.state(self._job.id)
             self.stopped = row is None or row.cancel_asked
         return self.stopped
 
@@ -175,11 +175,6 @@ def start_log(settings: Settings, name: str) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger("handful").addHandler(handler)
     logging.getLogger("handful").setLevel(logging.INFO)
-
-
-def jobs_file(settings: Settings) -> Path:
-    """Where the queue of an installation lies."""
-    return settings.data_dir / "jobs.db"
 
 
 def limit_threads(lane: str) -> None:

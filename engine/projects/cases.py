@@ -20,7 +20,7 @@ _CASES = """select c.json, c.added, c.upload, p.number, p.position from project_
 class Cases(Database):
     """The part of the store that knows cases. Their voxels are files; see `engine.intake`."""
 
-    def add_case(self, project: str, case: Case, *, upload: str = "", who: str = "") -> ProjectCase:
+    def add_case(self, project: str, case: Case, *, upload: str = "", reader: str = "") -> ProjectCase:
         """Puts a case in a project. One that is there already stays as it is; one that was removed comes back."""
         with self.write() as db:
             project_row(db, project)
@@ -36,7 +36,7 @@ class Cases(Database):
                 (project, case.id),
             ).rowcount
             if added:
-                audit.append(db, who, "case.import", project, case.id, {"kind": case.kind, "upload": upload})
+                audit.append(db, reader, "case.import", project, case.id, {"kind": case.kind, "upload": upload})
         return self.case(project, case.id)
 
     def cases(self, project: str) -> list[ProjectCase]:
@@ -55,22 +55,22 @@ class Cases(Database):
             found = db.execute("select 1 from project_case where case_id = ? and not removed limit 1", (case,))
             return found.fetchone() is not None
 
-    def remove_case(self, project: str, case: str, *, who: str = "") -> None:
+    def remove_case(self, project: str, case: str, *, reader: str = "") -> None:
         """Takes a case out of a project; `add_case` or `restore_case` brings it back with its labels."""
-        self._set_removed(project, case, 1, "case.remove", who)
+        self._set_removed(project, case, 1, "case.remove", reader)
 
-    def restore_case(self, project: str, case: str, *, who: str = "") -> None:
+    def restore_case(self, project: str, case: str, *, reader: str = "") -> None:
         """Brings back a case that was removed."""
-        self._set_removed(project, case, 0, "case.restore", who)
+        self._set_removed(project, case, 0, "case.restore", reader)
 
-    def _set_removed(self, project: str, case: str, removed: int, what: str, who: str) -> None:
+    def _set_removed(self, project: str, case: str, removed: int, what: str, reader: str) -> None:
         with self.write() as db:
             changed = db.execute(
                 "update project_case set removed = ? where project_id = ? and case_id = ? and removed != ?",
                 (removed, project, case, removed),
             ).rowcount
             if changed:
-                audit.append(db, who, what, project, case)
+                audit.append(db, reader, what, project, case)
 
     def refuse(self, project: str, refused: Iterable[Refused], *, upload: str = "") -> None:
         """Files the refusals of an upload. Names stand here as uploaded, and never in the audit log."""

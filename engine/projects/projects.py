@@ -26,7 +26,13 @@ class Projects(Database):
     """The part of the store that knows projects and classes."""
 
     def create_project(
-        self, name: str, classes: Sequence[str] = (), *, demo: bool = False, who: str = "", settings: dict | None = None
+        self,
+        name: str,
+        classes: Sequence[str] = (),
+        *,
+        demo: bool = False,
+        reader: str = "",
+        settings: dict | None = None,
     ) -> Project:
         """A new, empty project. Raises StoreError for an unusable name."""
         project = secrets.token_hex(8)
@@ -36,7 +42,7 @@ class Projects(Database):
         row = (project, _name(name), time.time(), int(demo), _json(listed), _json(settings or {}))
         with self.write() as db:
             db.execute("insert into project(id, name, created, demo, classes, settings) values (?, ?, ?, ?, ?, ?)", row)
-            audit.append(db, who, "project.create", project, detail={"classes": len(listed), "demo": demo})
+            audit.append(db, reader, "project.create", project, detail={"classes": len(listed), "demo": demo})
         return self.project(project)
 
     def projects(self) -> list[Project]:
@@ -49,15 +55,15 @@ class Projects(Database):
         with self.read() as db:
             return _project(project_row(db, project))
 
-    def rename_project(self, project: str, name: str, *, who: str = "") -> Project:
+    def rename_project(self, project: str, name: str, *, reader: str = "") -> Project:
         """Another name for the same project."""
         with self.write() as db:
             project_row(db, project)
             db.execute("update project set name = ? where id = ?", (_name(name), project))
-            audit.append(db, who, "project.rename", project)
+            audit.append(db, reader, "project.rename", project)
         return self.project(project)
 
-    def remove_project(self, project: str, *, who: str = "") -> list[str]:
+    def remove_project(self, project: str, *, reader: str = "") -> list[str]:
         """Takes a project and all that was said in it out of the store for good.
 
         Returns the ids of cases that no other project uses: their folders are the caller's to delete.
@@ -74,8 +80,23 @@ class Projects(Database):
             alone = "select id from case_ where id not in (select case_id from project_case)"
             orphans = [row[0] for row in db.execute(alone)]
             db.execute(f"delete from case_ where id in ({alone})")
-            audit.append(db, who, "project.remove", project, detail={"cases": len(orphans)})
+            audit.append(db, reader, "project.remove", project, detail={"cases": len(orphans)})
         return orphans
+
+    def reset_project(self, project: str, *, reader: str = "") -> None:
+        """Back to the start: no labels, places, regions and runs, every case there again. The audit log stays."""
+        with self.write() as db:
+            project_row(db, project)
+            db.execute(
+                "insert into mark(project_id, case_id, kind, value, reader, at) "
+                "select project_id, case_id, kind, null, ?1, ?2 from mark where value is not null and id in "
+                "(select max(id) from mark where project_id = ?3 group by case_id, kind)",
+                (reader, time.time(), project),
+            )
+            db.execute("delete from prediction where run_id in (select id from run where project_id = ?)", (project,))
+            db.execute("delete from run where project_id = ?", (project,))
+            db.execute("update project_case set removed = 0 where project_id = ?", (project,))
+            audit.append(db, reader, "project.reset", project)
 
     def set_project_settings(self, project: str, **changed: Any) -> Project:
         """Changes some of a project's settings (learner, seed, use_places, ...) and leaves the others."""
@@ -84,16 +105,16 @@ class Projects(Database):
             db.execute("update project set settings = ? where id = ?", (_json(settings), project))
         return self.project(project)
 
-    def add_class(self, project: str, name: str, *, who: str = "") -> Project:
+    def add_class(self, project: str, name: str, *, reader: str = "") -> Project:
         """One more class, last in the order. Raises StoreError for a name that is empty, taken or reserved."""
         with self.write() as db:
             listed = json.loads(project_row(db, project)["classes"])
             _add_class(listed, name)
             _save_classes(db, project, listed)
-            audit.append(db, who, "class.add", project, detail={"classes": len(_shown(listed))})
+            audit.append(db, reader, "class.add", project, detail={"classes": len(_shown(listed))})
         return self.project(project)
 
-    def rename_class(self, project: str, old: str, new: str, *, who: str = "") -> Project:
+    def rename_class(self, project: str, old: str, new: str, *, reader: str = "") -> Project:
         """Another name for a class; its labels stay on their cases."""
         with self.write() as db:
             listed = json.loads(project_row(db, project)["classes"])
@@ -102,17 +123,17 @@ class Projects(Database):
                 _check_free(listed, new)
             entry["name"] = _class_name(new)
             _save_classes(db, project, listed)
-            audit.append(db, who, "class.rename", project, detail={"class": entry["id"]})
+            audit.append(db, reader, "class.rename", project, detail={"class": entry["id"]})
         return self.project(project)
 
-    def remove_class(self, project: str, name: str, *, who: str = "") -> Project:
+    def remove_class(self, project: str, name: str, *, reader: str = "") -> Project:
         """Takes a class away; its cases count as unlabelled from now on."""
         with self.write() as db:
             listed = json.loads(project_row(db, project)["classes"])
             entry = _find_class(listed, name)
             entry["removed"] = True
             _save_classes(db, project, listed)
-            audit.append(db, who, "class.remove", project, detail={"class": entry["id"]})
+            audit.append(db, reader, "class.remove", project, detail={"class": entry["id"]})
         return self.project(project)
 
 

@@ -19,7 +19,7 @@ class Runs(Database):
     """The part of the store that knows runs and predictions."""
 
     def file_run(
-        self, project: str, record: Mapping[str, Any], predictions: Mapping[str, Mapping[str, Any]], *, who: str = ""
+        self, project: str, record: Mapping[str, Any], predictions: Mapping[str, Mapping[str, Any]], *, reader: str = ""
     ) -> Run:
         """Files a run with its predictions (case id -> what was predicted), all of it or nothing."""
         run = Run(secrets.token_hex(8), project, time.time(), dict(record))
@@ -32,7 +32,7 @@ class Runs(Database):
                 [(run.id, case, _json(dict(each))) for case, each in predictions.items()],
             )
             detail = {"run": run.id, "learner": str(record.get("learner", "")), "predicted": len(predictions)}
-            audit.append(db, who, "adapt", project, detail=detail)
+            audit.append(db, reader, "adapt", project, detail=detail)
         return run
 
     def runs(self, project: str) -> list[Run]:

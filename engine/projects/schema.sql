@@ -18,7 +18,7 @@ create table project(
 
 create table upload(
     id text primary key,
-    project_id text not null references project(id),
+    project_id text references project(id),  -- null: a project's own file, to be opened as a new project
     session text not null,      -- only the session that began an upload may add to it
     name text not null,         -- emptied when the files have been read: it may name a patient
     state text not null check (state in ('open', 'received', 'taken', 'cancelled', 'failed')),

@@ -32,7 +32,7 @@ class Store(Projects, Cases, Marks, Runs, Sessions, UploadRows):
         """Which cases teach and which will be predicted, as the labels stand now."""
         return split_cases(self.cases(project), self.labels(project), self.project(project).classes)
 
-    def get_setting(self, key: str, default: Any = None) -> Any:
+    def setting(self, key: str, default: Any = None) -> Any:
         """A setting of this installation (JSON), or `default`."""
         with self.read() as db:
             row = db.execute("select value from setting where key = ?", (key,)).fetchone()
@@ -46,10 +46,12 @@ class Store(Projects, Cases, Marks, Runs, Sessions, UploadRows):
                 (key, json.dumps(value, ensure_ascii=False)),
             )
 
-    def log(self, what: str, *, who: str = "", project: str = "", case: str = "", detail: dict | None = None) -> None:
+    def log(
+        self, what: str, *, reader: str = "", project: str = "", case: str = "", detail: dict | None = None
+    ) -> None:
         """Writes a line of the audit log for what leaves no other trace here, such as an export."""
         with self.write() as db:
-            audit.append(db, who, what, project, case, detail)
+            audit.append(db, reader, what, project, case, detail)
 
     def audit_rows(self, project: str | None = None, limit: int = 200) -> list[audit.AuditRow]:
         """The newest lines of the audit log, newest first."""
@@ -61,14 +63,14 @@ class Store(Projects, Cases, Marks, Runs, Sessions, UploadRows):
         with self.read() as db:
             return audit.verify(db, expected)
 
-    def export_project(self, project: str, target: Path, cases_dir: Path, *, who: str = "") -> Path:
+    def export_project(self, project: str, target: Path, cases_dir: Path, *, reader: str = "") -> Path:
         """Writes the project as one file that opens elsewhere; see `engine.projects.export`."""
         from engine.projects.export import export_project
 
-        return export_project(self, project, target, cases_dir, who=who)
+        return export_project(self, project, target, cases_dir, reader=reader)
 
-    def import_project(self, source: Path, cases_dir: Path, *, who: str = "") -> str:
+    def import_project(self, source: Path, cases_dir: Path, *, reader: str = "") -> str:
         """Opens a file written by `export_project` and returns the new project's id."""
         from engine.projects.export import import_project
 
-        return import_project(self, source, cases_dir, who=who)
+        return import_project(self, source, cases_dir, reader=reader)

@@ -17,12 +17,13 @@ class UploadRows(Database):
     def begin_upload(self, upload: Upload) -> None:
         """Files a new upload."""
         with self.write() as db:
-            project_row(db, upload.project_id)
+            if upload.project_id:
+                project_row(db, upload.project_id)
             db.execute(
                 "insert into upload(id, project_id, session, name, state, files, bytes, manifest, created) "
                 "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (upload.id, upload.project_id, upload.session, upload.name, upload.state, upload.files, upload.bytes,
-                 upload.manifest, upload.created),
+                (upload.id, upload.project_id or None, upload.session, upload.name, upload.state, upload.files,
+                 upload.bytes, upload.manifest, upload.created),
             )  # fmt: skip
 
     def upload(self, upload: str) -> Upload | None:
@@ -35,13 +36,13 @@ class UploadRows(Database):
         """Uploads of a project and a state, or of all, newest first."""
         with self.read() as db:
             rows = db.execute(
-                "select * from upload where (?1 is null or project_id = ?1) and (?2 is null or state = ?2) "
-                "order by created desc",
+                "select * from upload where (?1 is null or coalesce(project_id, '') = ?1) "
+                "and (?2 is null or state = ?2) order by created desc",
                 (project, state),
             ).fetchall()
         return [_upload(row) for row in rows]
 
-    def end_upload(self, upload: str, state: str, *, who: str = "") -> bool:
+    def end_upload(self, upload: str, state: str, *, reader: str = "") -> bool:
         """Moves an upload on: open -> received -> taken or failed, or open -> cancelled. False where it is too late."""
         # A name may name a patient: it goes as soon as the files themselves may go.
         before = ("open",) if state in ("received", "cancelled") else ("open", "received")
@@ -54,12 +55,12 @@ class UploadRows(Database):
             ).fetchone()
             if changed:
                 detail = {"upload": upload, "files": changed["files"], "bytes": changed["bytes"]}
-                audit.append(db, who, f"upload.{state}", changed["project_id"], detail=detail)
+                audit.append(db, reader, f"upload.{state}", changed["project_id"] or "", detail=detail)
         return changed is not None
 
 
 def _upload(row: sqlite3.Row) -> Upload:
     return Upload(
-        row["id"], row["project_id"], row["session"], row["name"], row["state"], row["files"], row["bytes"],
+        row["id"], row["project_id"] or "", row["session"], row["name"], row["state"], row["files"], row["bytes"],
         row["manifest"], row["created"],
     )  # fmt: skip

@@ -104,7 +104,7 @@ class Uploads:
         """Where the bytes of a file go; the folder is missing once the upload was cancelled."""
         return self._part(upload, number)
 
-    def finish(self, upload: str, *, who: str = "") -> Path:
+    def finish(self, upload: str, *, reader: str = "") -> Path:
         """Hands over: every file under its cleaned name in one folder. Raises StoreError where bytes are missing."""
         announced, received = self.announced(upload), self.received(upload)
         missing = sum(received.get(number, 0) != each.size for number, each in enumerate(announced) if each.size)
@@ -127,16 +127,16 @@ class Uploads:
                 target.touch()
         making.replace(source)
         shutil.rmtree(source.with_name("part"))
-        self.store.end_upload(upload, "received", who=who)
+        self.store.end_upload(upload, "received", reader=reader)
         return source
 
     def source(self, upload: str) -> Path:
         """The folder that `finish` hands over."""
         return self.folder / upload / "source"
 
-    def discard(self, upload: str, state: str, *, who: str = "") -> None:
+    def discard(self, upload: str, state: str, *, reader: str = "") -> None:
         """Deletes the files of an upload and says in its row how it ended: "cancelled", "taken" or "failed"."""
-        self.store.end_upload(upload, state, who=who)
+        self.store.end_upload(upload, state, reader=reader)
         shutil.rmtree(self.folder / upload, ignore_errors=True)
 
     def sweep(self, now: float | None = None) -> int:
