@@ -56,6 +56,10 @@ class Words:
         """The sentence of an engine's note."""
         return say(note if isinstance(note, Note) else Note.from_json(note), self.language)
 
+    def what_to_do(self, note: Note) -> str:
+        """What a person can do about a refused file: the `refused_do` companion of a `refused` key."""
+        return self.note(Note(note.key.replace("refused.", "refused_do.", 1), note.values))
+
     def page(self, page: str) -> dict[str, str]:
         """All texts of one page without its prefix, for a component that fills them itself."""
         start = page + "."

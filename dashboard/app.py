@@ -1,0 +1,48 @@
+"""The page: one script, run by Streamlit for every action. Chooses the step and draws the frame around it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from dashboard import frame, state  # noqa: E402
+from dashboard.header import header  # noqa: E402
+from dashboard.steps import adapt, evidence, gather, label, projects, report  # noqa: E402
+
+PAGES = {
+    "projects": projects.show,
+    "gather": gather.show,
+    "label": label.show,
+    "adapt": adapt.show,
+    "evidence": evidence.show,
+    "report": report.show,
+}
+
+
+def main() -> None:
+    st.set_page_config(page_title="Handful", page_icon=":material/back_hand:", layout="wide")
+    page = state.open_page()
+    words = page.words
+    frame.style()
+    has_cases = bool(page.project and page.cases)
+    steps = [
+        {"id": s, "label": words(f"app.step_{s}"), "enabled": page.project is not None and (s == "gather" or has_cases)}
+        for s in state.STEPS
+    ]
+    name = page.project.name if page.project else words("projects.title")
+    clicked = header(steps, page.step, name, words.language, words.page("app"))
+    if clicked.language:
+        st.session_state["language"] = clicked.language
+        st.rerun()
+    if clicked.go:
+        state.go(clicked.go)
+        st.rerun()
+    PAGES[page.step](page)
+    frame.footer(words, len(page.labelled) if page.project else None)
+
+
+main()

@@ -1,0 +1,68 @@
+"""The frame of every page: three columns under the bar, the quiet line at the foot, small blocks of text."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.words import Words
+
+_CSS = (Path(__file__).parent / "frame.css").read_text("utf-8")
+GROUNDS = {"dark": "#0e1117", "light": "#ffffff"}
+
+
+def style() -> None:
+    """The page's style sheet; once a run."""
+    ground = GROUNDS["light" if st.context.theme.type == "light" else "dark"]
+    st.html(f"<style>:root {{ --hf-ground: {ground}; }}\n{_CSS}</style>")
+
+
+@contextmanager
+def columns(widths: tuple[float, float, float] = (21, 57, 22)) -> Iterator[tuple]:
+    """Three columns of the window's height: what there is, what you look at, what to do about it."""
+    with st.container(key="body"):
+        left, centre, right = st.columns(widths, gap="small", wrap=False)
+        yield (
+            left.container(key="left"),
+            centre.container(key="centre"),
+            right.container(key="right"),
+        )
+
+
+def footer(words: Words, count: int | None) -> None:
+    """The line on every page that says what this is not."""
+    parts = [words("app.disclaimer")]
+    if count:
+        parts.append(words("app.learned_from", count=count))
+    parts.append(words("app.saved"))
+    with st.container(key="footer"):
+        st.html('<div class="hf-footer">' + "".join(f"<span>{html.escape(p)}</span>" for p in parts) + "</div>")
+
+
+def heading(text: str) -> None:
+    st.html(f'<div class="hf-h">{html.escape(text)}</div>')
+
+
+def card(*paragraphs: str, quiet: str = "", warn: bool = False) -> None:
+    """A bordered block of plain sentences; `quiet` stands smaller below them. Texts are escaped."""
+    body = "".join(f'<p class="hf-p">{html.escape(p)}</p>' for p in paragraphs if p)
+    if quiet:
+        body += f'<p class="hf-quiet">{html.escape(quiet)}</p>'
+    st.html(f'<div class="hf-card{" hf-warn" if warn else ""}">{body}</div>')
+
+
+def quiet(text: str) -> None:
+    st.html(f'<p class="hf-quiet">{html.escape(text)}</p>')
+
+
+def remark(text: str, warn: bool = False) -> None:
+    st.html(f'<div class="hf-note{" hf-warn" if warn else ""}">{html.escape(text)}</div>')
+
+
+def pill(text: str, colour: str) -> str:
+    """HTML of a coloured word; the text is escaped."""
+    return f'<span class="hf-pill" style="--c:{colour}">{html.escape(text)}</span>'

@@ -1,0 +1,131 @@
+"""What a page run knows: the store, the open project, its cases and labels, the step, the case looked at.
+
+The address carries project, step and case (`?p=..&s=..&c=..`), so that a reload, a bookmark or a second tab comes
+back to the same place; everything else is read from the store on each run, which is a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.words import LANGUAGES, Words
+from engine.jobs.queue import Jobs
+from engine.jobs.worker import jobs_file
+from engine.projects.records import UNSURE, Project, ProjectCase, Run
+from engine.projects.split import Split, split_cases
+from engine.projects.store import Store
+from engine.settings import Settings, load_settings
+
+STEPS = ("gather", "label", "adapt", "evidence", "report")
+
+
+@st.cache_resource
+def _rooms() -> tuple[Settings, Store, Jobs]:
+    settings = load_settings()
+    return settings, Store(settings.database), Jobs(jobs_file(settings))
+
+
+def language() -> str:
+    """A person's choice (cookie set by the header), else the browser's own language, else English."""
+    chosen = st.session_state.get("language") or st.context.cookies.get("handful_language")
+    if chosen in LANGUAGES:
+        return chosen
+    return "zh" if (st.context.locale or "").lower().startswith("zh") else "en"
+
+
+@dataclass
+class Page:
+    """One run of the page. Reads are lazy and kept for the run."""
+
+    settings: Settings
+    store: Store
+    jobs: Jobs
+    words: Words
+    step: str
+    project: Project | None
+    reader: str
+    _seen: dict = field(default_factory=dict)
+
+    @cached_property
+    def cases(self) -> list[ProjectCase]:
+        return list(self.store.cases(self.project.id)) if self.project else []
+
+    @cached_property
+    def by_id(self) -> dict[str, ProjectCase]:
+        return {c.id: c for c in self.cases}
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """case id -> class name or "unsure"; a case without a label is not in it."""
+        return {k: v for k, v in self.store.labels(self.project.id).items() if v is not None and k in self.by_id}
+
+    @cached_property
+    def places(self) -> dict:
+        return self.store.places(self.project.id)
+
+    @cached_property
+    def regions(self) -> dict:
+        return self.store.regions(self.project.id)
+
+    @cached_property
+    def split(self) -> Split:
+        return split_cases(self.cases, self.labels, self.classes)
+
+    @cached_property
+    def run(self) -> Run | None:
+        return self.store.latest_run(self.project.id)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.project.classes
+
+    @property
+    def labelled(self) -> list[ProjectCase]:
+        return [c for c in self.cases if self.labels.get(c.id) not in (None, UNSURE)]
+
+    @property
+    def case_id(self) -> str | None:
+        """The case looked at: the address's, else the first."""
+        chosen = st.query_params.get("c")
+        if chosen in self.by_id:
+            return chosen
+        return self.cases[0].id if self.cases else None
+
+    def title(self, case_id: str) -> str:
+        return self.words("app.case", number=self.by_id[case_id].number)
+
+    def case_dir(self, case_id: str) -> Path:
+        return self.settings.cases_dir / case_id
+
+    def ready(self, case_id: str) -> bool:
+        """True once the engine has looked at the case, so that Adapt can use it."""
+        return any(self.case_dir(case_id).glob("encoding-*.npz"))
+
+
+def open_page() -> Page:
+    settings, store, jobs = _rooms()
+    params = st.query_params
+    projects = {p.id: p for p in store.projects()}
+    project = projects.get(params.get("p", "")) or next(iter(projects.values()), None)
+    step = params.get("s", "")
+    if step not in (*STEPS, "projects"):
+        step = "label" if project and store.cases(project.id) else "gather"
+    if project is None:
+        step = "projects"
+    words = Words(language())
+    return Page(settings, store, jobs, words, step, project, st.session_state.get("reader", "reader"))
+
+
+def go(step: str | None = None, *, project: str | None = None, case: str | None = None) -> None:
+    """Change the address; the next run draws it. Only what is given changes."""
+    if project is not None:
+        st.query_params["p"] = project
+        st.query_params.pop("c", None)
+    if step is not None:
+        st.query_params["s"] = step
+    if case is not None:
+        st.query_params["c"] = case

@@ -1,0 +1,194 @@
+"""Adapt: watch the job, then see what was predicted, how it tested on one's own cases, and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from dashboard import frame, plots, state
+from dashboard.class_marks import NEUTRAL, class_mark
+from dashboard.state import Page
+from dashboard.steps.adapt_button import adapt_button, file_adapt, why_not
+from dashboard.steps.cases_list import label_list, thumb
+from dashboard.steps.evidence import test_values
+from dashboard.steps.label import split_sentences
+from engine.projects.digest import marks_digest
+
+LEARNERS = ("protonet", "maml", "nearest", "logistic")
+LOOKS = ("auto", "whole", "place")
+
+
+def show(page: Page) -> None:
+    with frame.columns() as (left, centre, right):
+        with left:
+            picked = label_list(page, "worklist")
+        with centre:
+            _centre(page)
+        with right:
+            _settings(page)
+    if picked:
+        state.go("label", case=picked)
+        st.rerun()
+
+
+def _centre(page: Page) -> None:
+    job = page.jobs.latest("adapt", page.project.id)
+    if job is not None and job.alive:
+        _watch(page, job.id)
+        return
+    if job is not None and job.state == "failed":
+        frame.remark(page.words("app.job_failed", reason=page.words.note(job.error)), warn=True)
+    if job is not None and job.state == "cancelled":
+        frame.quiet(page.words("adapt.stopped"))
+    if page.run is None:
+        frame.card(page.words("adapt.none"), quiet=page.words("adapt.none_hint"))
+        if st.button(page.words("adapt.go_label")):
+            state.go("label")
+            st.rerun()
+        return
+    _result(page)
+
+
+def _watch(page: Page, job_id: str) -> None:
+    """The running job, looked at four times a second; any tab may do so, and stop it."""
+    words = page.words
+
+    @st.fragment(run_every=0.25)
+    def watch() -> None:
+        job = page.jobs.job(job_id)
+        if not job.alive:
+            st.rerun()
+        frame.heading(words("adapt.running"))
+        text = words.note(job.note) if job.note else words("adapt.waiting")
+        st.progress(job.fraction, text=text)
+        left = job.seconds_left()
+        if left is not None:
+            frame.quiet(words("app.seconds_left", count=max(1, round(left))))
+        if st.button(words("app.cancel"), key="stop-adapt", icon=":material/stop:"):
+            page.jobs.cancel(job_id)
+
+    watch()
+
+
+def _result(page: Page) -> None:
+    words, record = page.words, page.run.record
+    predictions = list(page.store.predictions(page.run.id).values())
+    seconds = f"{record['seconds']['predictions']:.1f}"
+    st.html(
+        f'<div class="hf-big">{frame.html.escape(words("adapt.done", count=len(predictions), seconds=seconds))}</div>'
+    )
+    frame.quiet(f"{words('adapt.learner_' + record['learner'])} · {words('adapt.device', device=record['device'])}")
+    if _stale(page):
+        frame.remark(words("adapt.stale"))
+    _grid(page, predictions)
+    for sentence in test_sentences(page):
+        frame.card(sentence)
+    _changed(page)
+    if len(record["trace"]) > 1:
+        frame.heading(words("adapt.trace"))
+        st.plotly_chart(
+            plots.trace(record["trace"], words("adapt.inner_step"), words("adapt.loss")),
+            key=f"trace-{page.run.id}",
+            config={"displayModeBar": False},
+        )
+    if record["notes"]:
+        frame.heading(words("adapt.checks"))
+        for note in record["notes"]:
+            frame.remark(words.note(note), warn=note["key"].startswith("check."))
+
+
+def _stale(page: Page) -> bool:
+    """True if labels or places changed since the run."""
+    return page.run.record["marks"] != marks_digest(page.labels, page.places, page.regions)
+
+
+def test_sentences(page: Page) -> list[str]:
+    """How it did on the labelled cases, one patient at a time, with the exact interval and n; or why nobody knows."""
+    words, record = page.words, page.run.record
+    test = record.get("test")
+    if not test:
+        return [words("adapt.tested_none")]
+    said = [words("adapt.tested", **test_values(test[record["look"]]))]
+    if test.get("place") and test.get("whole"):
+        place, whole = test_values(test["place"]), test_values(test["whole"])
+        said.append(
+            words(
+                "adapt.tested_places",
+                **place,
+                **{f"{k}2": v for k, v in whole.items()},
+                used=words(f"adapt.look_{record['look']}"),
+            )
+        )
+    elif not test.get("place"):
+        said.append(words("adapt.pointing_brings"))
+    return said
+
+
+def _grid(page: Page, predictions: list[Mapping]) -> None:
+    """Every predicted case as a tile: its picture, its class, its score; a click opens its evidence."""
+    tiles = []
+    for p in predictions:
+        if p["case"] not in page.by_id:
+            continue
+        mark = class_mark(page.classes, p["predicted"]) if p["predicted"] in page.classes else None
+        colour = NEUTRAL if p["is_unlike"] or not mark else mark.colour
+        text = "?" if p["is_unlike"] else f"{mark.shape if mark else ''} {p['predicted']}"
+        score = "" if p["is_unlike"] else f" {p['probabilities'][p['predicted']]:.2f}"
+        tiles.append(
+            f'<div class="hf-tile" style="--c:{colour}"><img src="{thumb(page, p["case"])}" alt="">'
+            f"<b>{frame.html.escape(page.title(p['case']))}</b><span>{frame.html.escape(text)}{score}</span></div>"
+        )
+    st.html('<div class="hf-tiles">' + "".join(tiles) + "</div>")
+
+
+def _changed(page: Page) -> None:
+    words, changed = page.words, page.run.record.get("changed")
+    frame.heading(words("adapt.changed"))
+    if changed is None:
+        frame.quiet(words("adapt.changed_first"))
+    elif not changed:
+        frame.quiet(words("adapt.changed_none"))
+    else:
+        for c in changed:
+            if c["case"] in page.by_id:
+                frame.quiet(
+                    words("adapt.changed_case", case=page.title(c["case"]), before=c["before"], after=c["after"])
+                )
+
+
+def _settings(page: Page) -> None:
+    words, settings = page.words, dict(page.project.settings)
+    frame.heading(words("adapt.how"))
+    learner = st.selectbox(
+        words("adapt.learner"),
+        LEARNERS,
+        index=LEARNERS.index(settings.get("learner", "protonet")),
+        format_func=lambda name: words(f"adapt.learner_{name}"),
+        key="choose-learner",
+    )
+    frame.quiet(words(f"adapt.about_{learner}"))
+    look = st.selectbox(
+        words("adapt.look_where"),
+        LOOKS,
+        index=LOOKS.index(settings.get("look", "auto")),
+        format_func=lambda name: words(f"adapt.look_{name}"),
+        key="choose-look",
+    )
+    seed = st.number_input(words("adapt.seed"), min_value=0, max_value=9999, value=int(settings.get("seed", 0)), step=1)
+    chosen = {**settings, "learner": learner, "look": look, "seed": int(seed)}
+    if chosen != settings:
+        page.store.set_project_settings(page.project.id, **chosen)
+        st.rerun()
+    frame.heading(words("label.learn_from"))
+    frame.card(*split_sentences(page), quiet=words("label.never_both"))
+    if page.run is not None:
+        if why_not(page) is None and st.button(words("adapt.again"), key="again", width="stretch"):
+            file_adapt(page)
+            st.rerun()
+        with st.container(key="next"):
+            if st.button(words("adapt.see"), key="see", type="primary", width="stretch"):
+                state.go("evidence")
+                st.rerun()
+    else:
+        adapt_button(page)

@@ -1,0 +1,48 @@
+"""The one coloured button of Label and Evidence: it files the job and goes to Adapt, where the job is watched."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import frame, state
+from dashboard.state import Page
+from engine.jobs.queue import LEARN
+
+
+def why_not(page: Page) -> str | None:
+    """What is missing before adapting makes sense, as a sentence; None when all is there."""
+    taught = {page.labels[c.id] for c in page.labelled}
+    if len(taught) < 2:
+        return page.words("label.need_two")
+    if not page.split.query:
+        return page.words("label.need_query")
+    waiting = sum(1 for c in page.cases if not page.ready(c.id))
+    if waiting:
+        return page.words("label.not_ready", count=waiting)
+    return None
+
+
+def adapt_button(page: Page, text: str | None = None) -> None:
+    """Draw the button with, below it, how long it will take or what is missing."""
+    words, reason = page.words, why_not(page)
+    with st.container(key="next"):
+        label = text or words("label.adapt")
+        if st.button(label, key="adapt", type="primary", width="stretch", disabled=reason is not None):
+            file_adapt(page)
+            state.go("adapt")
+            st.rerun()
+        frame.quiet(reason or words("label.adapt_time", device=page.store.get_setting("device", "CPU")))
+
+
+def file_adapt(page: Page) -> str:
+    """File the adapt job of the project as it stands; pressing twice files it once. Returns the job's id."""
+    settings = page.project.settings
+    args = {
+        "project": page.project.id,
+        "learner": settings.get("learner", "protonet"),
+        "seed": int(settings.get("seed", 0)),
+        "look": settings.get("look", "auto"),
+        "reader": page.reader,
+    }
+    project = page.project.id
+    return page.jobs.submit("adapt", args, lane=LEARN, key=f"adapt-{project}", project=project).id

@@ -1,0 +1,142 @@
+"""Gather: drop studies in, watch them being read, see what came and what did not, and why."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import frame, state
+from dashboard.state import Page
+from dashboard.steps.cases_list import label_list
+from dashboard.upload import drop_zone
+from engine.intake import load_case
+
+
+def show(page: Page) -> None:
+    words = page.words
+    with frame.columns((21, 52, 27)) as (left, centre, right):
+        with left:
+            picked = label_list(page, "worklist")
+        with right:
+            frame.heading(words("gather.intro"))
+            drop_zone(page.project.id, key="drop", language=words.language)
+            frame.quiet(words("gather.intro_text"))
+            _next(page)
+        with centre:
+            _progress(page)
+            _cases(page)
+            _refused(page)
+            _identity(page)
+    if picked:
+        state.go("label", case=picked)
+        st.rerun()
+
+
+def _progress(page: Page) -> None:
+    """What is being read and prepared; drawn anew every second while something is under way."""
+    if not page.jobs.jobs(project=page.project.id, kinds=("take_in", "demo", "encode"), alive=True, limit=1):
+        _last_result(page)
+        return
+    words = page.words
+
+    @st.fragment(run_every=1.0)
+    def watch() -> None:
+        alive = page.jobs.jobs(project=page.project.id, kinds=("take_in", "demo", "encode"), alive=True)
+        reading = [j for j in alive if j.kind != "encode"]
+        encoding = [j for j in alive if j.kind == "encode"]
+        if len(page.store.cases(page.project.id)) != len(page.cases) or not alive:
+            st.rerun()
+        for job in reading:
+            frame.heading(words("gather.reading"))
+            st.progress(job.fraction, text=words.note(job.note) if job.note else words("gather.reading"))
+            if st.button(words("app.cancel"), key=f"stop-{job.id}", icon=":material/stop:"):
+                page.jobs.cancel(job.id)
+        if encoding:
+            total = len(page.cases)
+            done = sum(1 for c in page.cases if page.ready(c.id))
+            frame.heading(words("gather.preparing"))
+            st.progress(done / max(1, total), text=words("gather.preparing_count", done=done, total=total))
+            frame.quiet(words("gather.preparing_why"))
+
+    watch()
+
+
+def _last_result(page: Page) -> None:
+    words, job = page.words, page.jobs.latest("take_in", page.project.id)
+    if job is None:
+        return
+    if job.state == "failed" and job.error:
+        frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
+    elif job.state == "done":
+        said = words("gather.taken", count=job.result["cases"])
+        if job.result["already"]:
+            said += " · " + words("gather.already", count=job.result["already"])
+        frame.quiet(said)
+
+
+def _cases(page: Page) -> None:
+    words = page.words
+    frame.heading(words("gather.title"))
+    if not page.cases:
+        frame.card(words("gather.none"), quiet=words("gather.hint_empty"))
+        return
+    rows = []
+    for each in page.cases:
+        case = each.case
+        kind = words("gather.kind_image") if case.kind == "image" else words("gather.kind_volume", modality=case.modality)
+        rows.append(
+            {
+                words("gather.table_case"): page.title(each.id),
+                words("gather.table_kind"): kind,
+                words("gather.table_size"): " × ".join(str(n) for n in case.shape[:3]),
+                words("gather.table_spacing"): " × ".join(f"{mm:.2f}" for mm in case.geometry.spacing_mm)
+                if case.geometry.measured
+                else "–",
+                words("gather.table_patient"): case.patient[:8],
+                words("gather.table_notes"): " ".join(words.note(n) for n in case.notes),
+            }
+        )
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(420, 38 + 35 * len(rows)), width="stretch")
+
+
+def _refused(page: Page) -> None:
+    words = page.words
+    refused = page.store.refusals(page.project.id)
+    frame.heading(words("gather.refused"))
+    if not refused:
+        frame.quiet(words("gather.refused_none"))
+        return
+    rows = [
+        {
+            words("gather.refused_file"): r.file,
+            words("gather.refused_reason"): words.note(r.note),
+            words("gather.refused_do"): words.what_to_do(r.note),
+        }
+        for r in refused
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(300, 38 + 35 * len(rows)), width="stretch")
+
+
+def _identity(page: Page) -> None:
+    """What of the headers was removed and what was kept, for the case looked at."""
+    if not page.case_id:
+        return
+    words = page.words
+    kept = load_case(page.case_dir(page.case_id)).kept
+    with st.expander(words("gather.identity")):
+        frame.quiet(words("gather.identity_pixels"))
+        job = page.jobs.latest("take_in", page.project.id) or page.jobs.latest("demo")
+        removed = (job.result or {}).get("removed", []) if job else []
+        if removed:
+            frame.heading(words("gather.identity_removed"))
+            frame.quiet(", ".join(removed))
+        frame.heading(words("gather.identity_kept"))
+        frame.quiet(", ".join(f"{k}: {v}" for k, v in kept.items()))
+
+
+def _next(page: Page) -> None:
+    with st.container(key="next"):
+        if st.button(page.words("app.step_label"), key="to-label", type="primary", width="stretch", disabled=not page.cases):
+            state.go("label")
+            st.rerun()
+        frame.quiet(page.words("gather.next_hint"))

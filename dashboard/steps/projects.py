@@ -1,0 +1,74 @@
+"""Projects: open one, make one, bring one from elsewhere, start the demo again."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import frame, state
+from dashboard.state import Page
+from dashboard.upload import drop_zone
+
+
+def show(page: Page) -> None:
+    words = page.words
+    with frame.columns((25, 50, 25)) as (left, centre, right):
+        with left:
+            frame.heading(words("app.name"))
+            frame.card(words("app.tagline"), quiet=words("projects.intro"))
+        with centre:
+            frame.heading(words("projects.title"))
+            for project in page.store.projects():
+                _row(page, project)
+        with right:
+            _make(page)
+            frame.heading(words("projects.import_title"))
+            drop_zone("import", key="import-project", language=words.language, words_hint=words("projects.import_hint"))
+
+
+def _row(page: Page, project) -> None:
+    words = page.words
+    cases = page.store.cases(project.id)
+    labelled = sum(1 for v in page.store.labels(project.id).values() if v)
+    with st.container(border=True, key=f"project-{project.id}"):
+        text, button = st.columns((3, 1), vertical_alignment="center")
+        with text:
+            st.html(f'<div class="hf-big">{frame.html.escape(project.name)}</div>')
+            parts = [words("projects.cases", count=len(cases)), words("projects.labelled", count=labelled)]
+            if project.demo:
+                parts.append(words("projects.demo_badge"))
+            frame.quiet(" · ".join(parts))
+        with button:
+            if st.button(words("projects.open"), key=f"open-{project.id}", type="primary", width="stretch"):
+                state.go("label" if cases else "gather", project=project.id)
+                st.rerun()
+            if project.demo:
+                if st.button(words("projects.demo_reset"), key=f"reset-{project.id}", type="tertiary"):
+                    page.store.reset_project(project.id, reader=page.reader)
+                    st.rerun()
+            elif st.button(words("projects.delete"), key=f"delete-{project.id}", type="tertiary"):
+                _confirm(page, project)
+
+
+def _confirm(page: Page, project) -> None:
+    words = page.words
+
+    @st.dialog(words("projects.delete"))
+    def ask() -> None:
+        st.write(words("projects.delete_confirm", name=project.name))
+        if st.button(words("projects.delete_yes"), type="primary"):
+            page.store.remove_project(project.id, reader=page.reader)
+            st.query_params.clear()
+            st.rerun()
+
+    ask()
+
+
+def _make(page: Page) -> None:
+    words = page.words
+    frame.heading(words("projects.new"))
+    with st.form("new-project", clear_on_submit=True):
+        name = st.text_input(words("projects.new_name"), placeholder=words("projects.new_placeholder"), max_chars=80)
+        if st.form_submit_button(words("projects.create"), width="stretch") and name.strip():
+            made = page.store.create_project(name.strip(), reader=page.reader)
+            state.go("gather", project=made.id)
+            st.rerun()
