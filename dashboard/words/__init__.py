@@ -38,7 +38,7 @@ def _flat(raw: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 class Words:
-    """The texts of one language. `words("label.split", teach=8, predict=14)` fills a text's places.
+    """The texts of one language. `words("label.teach", count=8)` fills a text's places.
 
     A key whose text has a form for one (`key_one`) uses it when `count` is 1.
     """
