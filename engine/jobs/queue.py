@@ -98,16 +98,25 @@ class Queue(Database):
     def __init__(self, data_dir: Path | str) -> None:
         super().__init__(Path(data_dir) / "jobs.db", (_SCHEMA,), synchronous="normal")
 
-    def file(self, kind: str, args: Mapping[str, Any], *, lane: str, key: str | None = None, priority: int = 0) -> Job:
+    def file(
+        self,
+        kind: str,
+        args: Mapping[str, Any],
+        *,
+        lane: str,
+        key: str | None = None,
+        project: str | None = None,
+        priority: int = 0,
+    ) -> Job:
         """Files a job and returns it; where one under the same key is queued or running, that one is returned.
 
         `key`: what makes two jobs the same, by default kind and arguments, so that a double press is one job.
-        The job belongs to the project of `args["project"]`. Raises ValueError for an unknown lane.
+        `project`: by default `args["project"]`. Raises ValueError for an unknown lane.
         """
         if lane not in LANES:
             raise ValueError(f"no lane is called {lane!r}; there are {', '.join(LANES)}")
         key = key or job_key(kind, args)
-        project = str(args.get("project", ""))
+        project = str(args.get("project", "")) if project is None else project
         with self.write() as db:
             row = db.execute("select * from job where key = ? and state in ('queued', 'running')", (key,)).fetchone()
             if row is None:

@@ -1,0 +1,128 @@
+"""Our routes on the page's own port, all under /hf/ and all behind the gate.
+
+GET  /hf/assets/{hash}/{path}    files shipped under assets/: the hash is theirs, so browsers keep them for good
+GET  /hf/cases/{case}/thumb      a picture of a case, 160 pixels
+GET  /hf/voxels/...              slices of a case (dashboard.viewer.voxels)
+GET  /hf/overlays/{id}           a saliency map as bytes; its description at .../{id}.json
+GET  /hf/downloads/{id}/{name}   what an export job wrote
+GET, POST /hf/login, POST /hf/logout
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import mimetypes
+import re
+from functools import cache
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from dashboard.login import Login
+from dashboard.thumbnail import thumbnail
+from dashboard.upload.routes import UploadRoutes
+from engine.jobs.queue import Queue
+from engine.projects import Store
+from engine.projects.uploads import Uploads
+from engine.settings import Settings
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+# Ids are made by us: letters, digits, dashes. Nothing else may become part of a path.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
+# Case ids, overlays and the built viewer do not change under their address.
+IMMUTABLE = "private, max-age=31536000, immutable"
+
+
+def overlays_dir(settings: Settings) -> Path:
+    """Where saliency jobs put `<id>.u8` and `<id>.json`."""
+    return settings.data_dir / "overlays"
+
+
+def downloads_dir(settings: Settings) -> Path:
+    """Where export jobs put `<id>/<name>`."""
+    return settings.data_dir / "downloads"
+
+
+@cache
+def asset_url(path: str) -> str:
+    """The address of a file under assets/, with the hash of its bytes in it."""
+    digest = hashlib.sha256((ASSETS / path).read_bytes()).hexdigest()[:16]
+    return f"/hf/assets/{digest}/{path}"
+
+
+def make_routes(settings: Settings, store: Store, queue: Queue, login: Login) -> list[BaseRoute]:
+    """Every route of ours, for `st.App(routes=...)`."""
+    files = _Files(settings, store)
+    uploads = UploadRoutes(Uploads(store, settings.uploads_dir), queue)
+    return [
+        Route("/hf/login", login.show, methods=["GET"]),
+        Route("/hf/login", login.enter, methods=["POST"]),
+        Route("/hf/logout", login.leave, methods=["POST"]),
+        Route("/hf/assets/{digest}/{path:path}", files.asset),
+        Route("/hf/cases/{case}/thumb", files.thumb),
+        Route("/hf/overlays/{overlay}", files.overlay),
+        Route("/hf/downloads/{download}/{name}", files.download),
+        *uploads.routes(),
+    ]
+
+
+class _Files:
+    """Routes that serve a file each."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings, self.store = settings, store
+
+    async def asset(self, request: Request) -> Response:
+        """A shipped file; another hash than the file's own is an old page asking, which has to reload."""
+        path = request.path_params["path"]
+        target = (ASSETS / path).resolve()
+        if not target.is_relative_to(ASSETS) or not target.is_file():
+            return Response(status_code=404)
+        if asset_url(path).split("/")[3] != request.path_params["digest"]:
+            return Response(status_code=404)
+        return FileResponse(target, headers={"cache-control": "public, max-age=31536000, immutable"})
+
+    async def thumb(self, request: Request) -> Response:
+        """A small picture of a case, drawn once."""
+        case = request.path_params["case"]
+        if not self._has_case(case):
+            return Response(status_code=404)
+        path = await asyncio.to_thread(thumbnail, self.settings.cases_dir / case)
+        if path is None:
+            return Response(status_code=404)
+        return FileResponse(path, media_type="image/png", headers={"cache-control": IMMUTABLE})
+
+    async def overlay(self, request: Request) -> Response:
+        """The bytes of a saliency map, or its description."""
+        name, dot, ending = request.path_params["overlay"].partition(".")
+        suffix = {"": ".u8", ".json": ".json", ".u8": ".u8"}.get(dot + ending)
+        if suffix is None or not _ID.fullmatch(name):
+            return Response(status_code=404)
+        path = overlays_dir(self.settings) / (name + suffix)
+        if not path.is_file():
+            return Response(status_code=404)
+        # Without "identity" Streamlit's gzip would spend seconds on what a loopback carries in no time.
+        headers = {"cache-control": IMMUTABLE, "content-encoding": "identity"}
+        media = "application/json" if suffix == ".json" else "application/octet-stream"
+        return FileResponse(path, media_type=media, headers=headers)
+
+    async def download(self, request: Request) -> Response:
+        """A finished export, always as a file to keep and never as a page to open."""
+        download, name = request.path_params["download"], request.path_params["name"]
+        folder = downloads_dir(self.settings) / download
+        if not _ID.fullmatch(download) or "/" in name or name.startswith("."):
+            return Response(status_code=404)
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            return Response(status_code=404)
+        media = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        await asyncio.to_thread(
+            lambda: self.store.log("download", reader=request.scope["handful.session"].who, detail={"export": download})
+        )
+        return FileResponse(path, media_type=media, filename=name, headers={"content-encoding": "identity"})
+
+    def _has_case(self, case: str) -> bool:
+        return _ID.fullmatch(case) is not None and self.store.has_case(case)
