@@ -1,0 +1,127 @@
+"""The parent's side of the child process: ask, wait within limits, kill what hangs, start again.
+
+Time is wall clock for a quick answer and processor time for a fair one: on a loaded machine a child that merely waits
+for its turn is not killed before `PATIENCE` times its limit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from engine.intake.limits import Limits
+from engine.nouns import Note
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+POLL_SECONDS = 0.1
+PATIENCE = 6
+START_SECONDS = 20.0  # importing pydicom and numpy takes 0.5 s; a cold disk and a busy machine more
+
+
+class Cancelled(Exception):
+    """The person pressed Cancel; the child is gone, what was finished stays."""
+
+
+class NoSpace(OSError):
+    """The disk is full: nothing more can be taken in."""
+
+
+class Bounded:
+    """One child process, started when first asked and again after it died. Use as a context manager."""
+
+    def __init__(self, limits: Limits, cancelled: Callable[[], bool] | None = None) -> None:
+        self.limits = limits
+        self.cancelled = cancelled or (lambda: False)
+        self.child: subprocess.Popen[bytes] | None = None
+        self._rest = b""
+
+    def __enter__(self) -> Bounded:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def ask(self, op: str, *, seconds: float, **request: Any) -> dict[str, Any]:
+        """The child's answer, or {"refused": note} where it hung, crashed or was refused memory.
+
+        Raises Cancelled, and NoSpace when the disk is full.
+        """
+        fresh = self._started()
+        line = json.dumps({"op": op, **request}).encode() + b"\n"
+        try:
+            self.child.stdin.write(line)
+            self.child.stdin.flush()
+            answer = self._answer(seconds + (START_SECONDS if fresh else 0.0))
+        except BrokenPipeError:
+            answer = None
+        if answer is None:
+            self.stop()
+            return {"refused": Note("refused.crashed").to_json()}
+        if answer.get("tired"):
+            self.stop()
+        if answer.get("failed") == "no_space":
+            raise NoSpace(28, "no space left")
+        return answer
+
+    def stop(self) -> None:
+        """End this child, and only this one."""
+        if self.child is not None:
+            self.child.kill()
+            self.child.wait()
+            self.child.stdin.close()
+            self.child.stdout.close()
+            self.child, self._rest = None, b""
+
+    def _started(self) -> bool:
+        if self.child is not None and self.child.poll() is None:
+            return False
+        self.stop()
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each thread reserves address space
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "engine.intake.child", json.dumps(asdict(self.limits))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(paths)},
+        )
+        return True
+
+    def _answer(self, seconds: float) -> dict[str, Any] | None:
+        """One line from the child; None if it died; a refusal if it took too long."""
+        began, used = time.monotonic(), self._processor_seconds()
+        out = self.child.stdout.fileno()
+        while b"\n" not in self._rest:
+            ready, _, _ = select.select([out], [], [], POLL_SECONDS)
+            if ready:
+                block = os.read(out, 1 << 20)
+                if not block:
+                    return None
+                self._rest += block
+                continue
+            if self.cancelled():
+                self.stop()
+                raise Cancelled
+            wall = time.monotonic() - began
+            if wall > seconds and (wall > PATIENCE * seconds or self._processor_seconds() - used > seconds):
+                self.stop()
+                return {"refused": Note("refused.too_slow", {"seconds": round(seconds)}).to_json()}
+        line, _, self._rest = self._rest.partition(b"\n")
+        return json.loads(line)
+
+    def _processor_seconds(self) -> float:
+        try:
+            times = psutil.Process(self.child.pid).cpu_times()
+            return times.user + times.system
+        except psutil.Error:
+            return 0.0

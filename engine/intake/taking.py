@@ -1,0 +1,201 @@
+"""The way in: files, folders and archives -> cases, a table of refusals, and nothing lost in between."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from engine.intake import cases, sniff
+from engine.intake.bounded import Bounded, Cancelled, NoSpace
+from engine.intake.case_making import Making, make
+from engine.intake.dicom_cases import take_dicom
+from engine.intake.header import Header
+from engine.intake.limits import Limits
+from engine.intake.upload import Found, Taken, Upload, drafts_in, unzip, walk
+from engine.nouns import Geometry, Note
+
+
+def take_in(
+    source: Path,
+    into: Path | None,
+    *,
+    key: bytes,
+    limits: Limits = Limits(),  # noqa: B008  (frozen, without state)
+    report: Callable[[int, int, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    top_is_case: bool = False,
+) -> Taken:
+    """Take in what lies at `source`: a folder of uploaded files (with sub-folders), one file, or one zip.
+
+    Each case is written whole into its own folder under `into` as soon as it is ready; with `into` None the files are
+    only described. `report(done, total, name)` is called as files are accounted for, `cancelled()` is asked several
+    times a second; what was finished by then stays. `top_is_case`: pictures lying directly in `source` are one case
+    (a folder of slices), instead of one case each (an upload of loose pictures).
+
+    Parsing happens in a child process bounded in time and memory. Raises FileNotFoundError if there is no `source`;
+    nothing that a file holds raises.
+    """
+    if not source.exists():
+        raise FileNotFoundError(f"There is nothing at {source}.")
+    with drafts_in(into) as drafts, Bounded(limits, cancelled) as child:
+        upload = Upload(source, drafts, into, key, limits, child, report)
+        try:
+            walk(upload, top_is_case=top_is_case)
+            looked = _look_at_all(upload)
+            take_dicom(upload, looked.headers)
+            _take_whole(upload, looked.whole)
+            _take_pictures(upload, looked.pictures)
+            _compare_with_directories(upload, looked.directories)
+        except Cancelled:
+            upload.taken.cancelled = True
+        except NoSpace:
+            _refuse_rest(upload, Note("refused.no_space"))
+        if not upload.taken.cancelled:
+            _refuse_rest(upload, Note("refused.crashed"))
+    return upload.taken
+
+
+class _Looked:
+    """What the files of an upload turned out to be, by index."""
+
+    def __init__(self) -> None:
+        self.headers: dict[int, Header] = {}
+        self.whole: list[tuple[Found, str]] = []
+        self.pictures: list[tuple[Found, dict[str, Any]]] = []
+        self.directories: list[tuple[Found, list[str]]] = []
+
+
+def _look_at_all(upload: Upload) -> _Looked:
+    """Look at each file's first bytes and header; archives at the top are unpacked, archives in archives refused."""
+    looked = _Looked()
+    waiting = [(found, False) for found in upload.files]
+    while waiting:
+        found, packed = waiting.pop(0)
+        if upload.is_done(found.index):
+            continue
+        if sniff.is_junk(found.shown):
+            upload.ignore(found.index, "junk")
+            continue
+        answer = upload.child.ask("look", path=str(found.path), seconds=upload.limits.header_seconds)
+        kind = answer.get("kind", "")
+        if "refused" in answer:
+            upload.refuse(found.index, answer["refused"])
+        elif kind == "dicom":
+            looked.headers[found.index] = Header.from_json(answer["header"])
+        elif kind == "dicomdir":
+            looked.directories.append((found, answer["listed"]))
+            upload.ignore(found.index, "directory")
+        elif kind == "picture":
+            looked.pictures.append((found, answer))
+        elif kind in ("nifti", "nrrd"):
+            looked.whole.append((found, kind))
+        elif kind == "zip" and not packed:
+            waiting = [(member, True) for member in unzip(upload, found)] + waiting
+        else:
+            upload.refuse(found.index, Note(f"refused.{'zip_nested' if kind == 'zip' else kind}"))
+    return looked
+
+
+def _take_whole(upload: Upload, whole: list[tuple[Found, str]]) -> None:
+    """NIfTI and NRRD: one file, one case."""
+    for found, kind in whole:
+        draft = upload.draft()
+        seconds = upload.limits.decode_seconds(20 * found.size)
+        out = str(draft / cases.VOXELS) if draft else None
+        answer = upload.child.ask("whole", path=str(found.path), kind=kind, out=out, seconds=seconds)
+        if "refused" in answer:
+            upload.refuse(found.index, answer["refused"])
+            continue
+        told = answer["told"]
+        facts = [
+            {**fact, **({"darkest": told.get("darkest")} if i == 0 else {})} for i, fact in enumerate(answer["facts"])
+        ]
+        facts[0].update({"stretched": True} if told.get("stretched") else {})
+        notes = [Note("warning.hu_guessed" if answer["is_hu"] else "warning.grey_scale_unknown")]
+        make(
+            upload,
+            Making(
+                "volume", tuple(answer["shape"]), Geometry.from_json(answer["geometry"]), facts, draft,
+                [found.index], is_hu=answer["is_hu"], notes=notes,
+            ),
+        )  # fmt: skip
+
+
+def natural(shown: str) -> list[tuple[int, int, str]]:
+    """Sort key under which "slice 9" comes before "slice 10"."""
+    parts = re.split(r"(\d+)", shown.lower())
+    return [(0, int(p), "") if p.isdigit() and p.isascii() else (1, 0, p) for p in parts if p]
+
+
+def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]]) -> None:
+    """A folder whose pictures share one size is one case in natural order; loose ones are a case each."""
+    folders: dict[str, list[tuple[Found, dict[str, Any]]]] = defaultdict(list)
+    for found, about in pictures:
+        folders[found.folder or f"loose {found.index}"].append((found, about))
+    for members in folders.values():
+        alike = len({(tuple(about["size"]), about["deep"]) for _, about in members}) == 1
+        members.sort(key=lambda m: natural(m[0].shown))
+        for batch in [members] if alike else [[m] for m in members]:
+            notes = [] if alike else [Note("warning.sizes_differ")]
+            while batch:
+                broken = _take_stack_of_pictures(upload, batch, notes)
+                batch = [m for m in batch if m[0].index not in broken] if broken else []
+
+
+def _take_stack_of_pictures(upload: Upload, members: list[tuple[Found, dict[str, Any]]], notes: list[Note]) -> set[int]:
+    """One case of pictures; returns the files that could not be read (then there is no case yet)."""
+    about = members[0][1]
+    pages = [(found, page) for found, a in members for page in range(a["pages"])]
+    deep = about["deep"]
+    shape = (len(pages), *about["size"], *(() if deep else (3,)))
+    if shape[0] * shape[1] * shape[2] * 3 > upload.limits.volume_bytes:
+        for found, _ in members:
+            upload.refuse(found.index, Note("refused.volume_too_large", {"limit_mb": upload.limits.volume_bytes >> 20}))
+        return set()
+    plan = {"deep": deep, "dtype": "<i2" if deep else "|u1", "size": about["size"]}
+    draft = upload.draft()
+    out = str(draft / cases.VOXELS) if draft else None
+    if out:
+        upload.child.ask("create", out=out, shape=shape, dtype=plan["dtype"], seconds=upload.limits.decode_seconds(0))
+    facts, broken = [], set()
+    for i, (found, page) in enumerate(pages):
+        answer = upload.child.ask(
+            "picture", path=str(found.path), frame=page, plan=plan, index=i, shape=shape, out=out,
+            seconds=upload.limits.decode_seconds(found.size + 3 * shape[1] * shape[2]),
+        )  # fmt: skip
+        if "refused" in answer:
+            upload.refuse(found.index, answer["refused"])
+            broken.add(found.index)
+        facts.append(answer)
+    if broken:
+        return broken
+    grey = not deep and all(f["grey"] for f in facts)
+    kind = "volume" if len(pages) > 1 else "image"
+    make(
+        upload,
+        Making(
+            kind, shape, Geometry(measured=False), facts, draft, [f.index for f, _ in members], grey=grey, notes=notes
+        ),
+    )
+    return set()
+
+
+def _compare_with_directories(upload: Upload, directories: list[tuple[Found, list[str]]]) -> None:
+    """A DICOMDIR may list files that did not come along: say how many."""
+    here = {found.shown.lower() for found in upload.files}
+    for found, listed in directories:
+        home = PurePosixPath(found.shown).parent
+        missing = [name for name in listed if (home / name).as_posix().lower() not in here]
+        if missing:
+            upload.taken.notes.append(
+                Note("warning.directory_lists_more", {"missing": len(missing), "listed": len(listed)})
+            )
+
+
+def _refuse_rest(upload: Upload, note: Note) -> None:
+    for found in upload.files:
+        if not upload.is_done(found.index):
+            upload.refuse(found.index, note)
