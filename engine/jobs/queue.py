@@ -230,6 +230,16 @@ class Queue(Database):
                  worker),
             )  # fmt: skip
 
+    def deaf(self, stop_seconds: float, hang_seconds: float) -> list[Job]:
+        """Running jobs that were asked to stop so long ago and did not, or whose worker was silent for so long."""
+        now = time.time()
+        with self.read() as db:
+            rows = db.execute(
+                "select * from job where state = 'running' and (cancel_at < ? or (beat > 0 and beat < ?))",
+                (now - stop_seconds, now - hang_seconds),
+            ).fetchall()
+        return [_job(row) for row in rows]
+
     def forget(self, older_than_seconds: float) -> int:
         """Deletes rows of jobs that ended long ago; returns how many."""
         with self.read() as db:

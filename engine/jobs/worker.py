@@ -167,14 +167,16 @@ def describe(error: BaseException) -> str:
     )
 
 
-def start_log(settings: Settings, name: str) -> None:
-    """A log file that never grows past a few megabytes."""
+def start_log(settings: Settings, name: str, logger: str = "handful") -> None:
+    """A log file that never grows past a few megabytes, for a logger and all below it."""
     folder = settings.data_dir / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     handler = RotatingFileHandler(folder / f"{name}.log", maxBytes=LOG_BYTES, backupCount=LOG_COPIES, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.getLogger("handful").addHandler(handler)
-    logging.getLogger("handful").setLevel(logging.INFO)
+    target = logging.getLogger(logger)
+    target.addHandler(handler)
+    target.setLevel(logging.INFO)
+    target.propagate = False
 
 
 def limit_threads(lane: str) -> None:
