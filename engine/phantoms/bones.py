@@ -117,6 +117,10 @@ def _shoulder_blades(chest: Chest, height: float) -> None:
         blade = np.minimum(blade, spine)
     if height > 0.82:
         blade = np.minimum(blade, np.hypot(along - 32, across + 2) - 12)
+    # Muscle wraps the blade (subscapularis under it, infraspinatus over it), with fat between the bundles.
+    wrap = np.maximum(np.hypot(across, np.maximum(np.abs(along) - length + 8, 0)) - 12 * person.muscle, chest.skin + 7)
+    bundles = MUSCLE_HU + 5 * level.mid + (FAT_HU - MUSCLE_HU) * np.clip(0.6 - np.abs(level.low - 0.3) * 4, 0, 0.6)
+    level.put(wrap + 1.5 * level.low, bundles, 2 * level.pixel)
     level.put(np.maximum(blade, chest.skin + 6), 560)
     level.put(np.maximum(blade + 1.6, chest.skin + 8), person.marrow_hu + 40 * level.mid)
 

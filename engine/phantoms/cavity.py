@@ -39,7 +39,7 @@ def _pleura(chest: Chest) -> np.ndarray:
     sacs = superellipse(np.abs(level.x) - centre, level.y - 3 - 12 * narrowing, half_width, half_depth, 2.1)
     sacs = np.maximum(sacs, chest.ribcage + 0.6)
     hilar = 0.55 + 0.45 * (level.z > 40)
-    middle = 4 + 12 * bump(level.y, -74, 14) + 21 * bump(level.y, 8, 34) * hilar + 2 * level.low
+    middle = 4 + 12 * bump(level.y, -74, 14) + 22 * bump(level.y, 2, 37) * hilar + 2 * level.low
     behind = np.hypot(level.x, level.y - chest.spine_y - 20) - 27
     mediastinum = np.minimum(np.abs(level.x) - middle, np.minimum(chest.vertebra - 3, behind))
     return smooth_max(sacs, -mediastinum, 7)

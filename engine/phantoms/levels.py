@@ -118,7 +118,7 @@ def chest_at(level: Level) -> Chest:
         person.half_depth * (1 - 0.10 * (1 - q)) + 11 + 10 * person.muscle + person.fat * 0.8,
         2.45,
     )
-    skin = smooth_max(skin + 1.5 * low, y - (person.half_depth + 26 + person.fat * 0.45), 12)  # flat on the table
+    skin = smooth_max(skin + 0.9 * low, y - (person.half_depth + 26 + person.fat * 0.45), 12)  # flat on the table
     breast = None
     if person.sex == "F":
         across = ((np.abs(x) - 72) / (58 + person.fat * 0.4)) ** 2

@@ -49,5 +49,5 @@ def _eat_away(hu: np.ndarray, grid: Grid, anatomy: Anatomy, mid: np.ndarray, tex
     height = np.clip((grid.z - 10) / (0.8 * person.apex), 0, 1)[:, None, None]
     share = person.emphysema * (0.25 + 0.75 * height)
     # Of a standard normal field the top `share` is eaten; 1.9 is near the 97th percentile.
-    holes = np.clip(((0.75 * mid + 0.66 * texture) - (1.9 - 2.6 * share)) * 2.2, 0, 1)
+    holes = np.clip(((0.75 * mid + 0.66 * texture) - (1.8 - 3.0 * share)) * 2.2, 0, 1)
     hu += holes * np.clip(share * 6, 0, 1) * (EMPHYSEMA_HU - hu)

@@ -78,9 +78,9 @@ def _heart(grid: Grid, person: Person, relief: Relief, blood: Blood) -> None:
     grid.ellipsoid(centre, size * np.array([1.13, 0.93, 0.90]), -98, axes=axes, warp=warp * 1.6)
     grid.ellipsoid(centre + along * 2, size * np.array([1, 0.78, 0.76]), blood.muscle, axes=axes, warp=warp * 0.8)
     ventricle = centre + [4, 6, 2]
-    grid.ellipsoid(ventricle, size * np.array([0.72, 0.46, 0.44]), blood.left, axes=axes, warp=warp * 0.6)
+    grid.ellipsoid(ventricle, size * np.array([0.84, 0.55, 0.53]), blood.left, axes=axes, warp=warp * 0.6)
     chambers = (
-        (landmark(person, -4, -48, 36), (34, 22, 34), blood.right),  # right ventricle
+        (landmark(person, -3, -50, 33), (38, 23, 36), blood.right),  # right ventricle
         (landmark(person, -30, -20, 40), (22, 25, 33), blood.right),  # right atrium
         (landmark(person, 2, 10, 62), (32, 17, 21), blood.left),  # left atrium
     )
@@ -106,15 +106,15 @@ def _great_vessels(grid: Grid, person: Person, blood: Blood) -> None:
         (bezier([p(16, -30, 90), p(-8, -4, 92), p(-46, 6, 80)]), 10 * k, right),
         (bezier([p(16, -30, 90), p(28, -8, 100), p(46, 12, 90)]), 10.5 * k, right),
         # superior vena cava, left and right brachiocephalic vein
-        ([p(-27, -20, 58), p(-28, -22, 150)], 8.5 * k, right),
-        (bezier([p(-28, -22, 146), p(0, -36, 140), p(34, -28, 165)]), 6 * k, right),
-        ([p(-28, -22, 150), p(-34, -16, 190)], 7 * k, right),
+        ([p(-24, -18, 58), p(-20, -18, 100), p(-20, -19, 150)], 8.5 * k, right),
+        (bezier([p(-20, -19, 146), p(2, -34, 140), p(34, -28, 165)]), 6 * k, right),
+        ([p(-20, -19, 150), p(-30, -16, 190)], 7 * k, right),
         # branches of the arch
         ([p(-6, -8, 134), p(-20, -4, 190)], 5.5 * k, left),
         ([p(6, 0, 134), p(14, 2, 190)], 3.8 * k, left),
         ([p(16, 12, 132), p(30, 6, 190)], 4.6 * k, left),
         # inferior vena cava, pulmonary veins, azygos vein
-        ([p(-24, 4, 12), p(-24, -8, -60)], 11 * k, right),
+        ([p(-22, -14, 30), p(-19, -3, 8), p(-22, -6, -60)], 11 * k, right),
         (bezier([p(-22, 12, 56), p(-40, 20, 52), p(-50, 24, 44)]), 6 * k, left),
         (bezier([p(22, 14, 60), p(40, 22, 56), p(48, 26, 46)]), 6 * k, left),
         ([p(-10, 34, -50), p(-9, 33, 110)], 3.2 * k, right),

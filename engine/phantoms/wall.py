@@ -28,11 +28,11 @@ def paint_wall(chest: Chest, enhanced: float) -> None:
 def _skin_and_fat(chest: Chest) -> None:
     level = chest.level
     level.put(chest.skin, 15)
-    level.put(chest.skin + 2, FAT_HU + 6 * level.mid + 4 * level.low)
+    level.put(chest.skin + 2, FAT_HU + 7 * level.mid + 4 * level.low)
     # Septa are sheets: the places where a rough field crosses a value. Small vessels are where two such sheets meet.
     sheet = np.clip(1 - np.abs(level.mid - 0.9) * 6, 0, 1)
     dots = np.clip(1 - np.abs(level.mid + 0.8) * 4, 0, 1) * np.clip(1 - np.abs(level.low - 0.2) * 4, 0, 1)
-    level.blend(level.cover(chest.skin + 4) * np.maximum(0.34 * sheet, 0.75 * dots), 10)
+    level.blend(level.cover(chest.skin + 4) * np.maximum(0.5 * sheet, 0.85 * dots), 15)
 
 
 def _glands(chest: Chest) -> None:
@@ -57,7 +57,7 @@ def _muscles(chest: Chest, muscle_hu: float) -> None:
     level, depth = chest.level, chest.ribcage - RIB_SHELL_MM
     low, mid, fat = level.low, level.mid, level.person.fat
     thick = _thickness(chest)
-    muscle = np.maximum(depth - thick + 0.9 * mid + 3.2 * low, chest.skin + 3 + 0.45 * fat)
+    muscle = np.maximum(depth - thick + 0.6 * mid + 2.2 * low, chest.skin + 3 + 0.45 * fat)
     level.put(muscle, muscle_hu + 5 * mid, 2 * level.pixel)
     # Fat planes between layers come and go; a plane that runs all round looks like a contour map.
     present = np.clip(0.4 + 1.1 * low - 0.5 * mid, 0, 1)
