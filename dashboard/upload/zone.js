@@ -1,6 +1,10 @@
 // How the drop zone looks. The same function is called on the same element for every change of `data`.
 
 const MB = 1e6;
+const ARROW =
+  '<svg class="arrow" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" ' +
+  'stroke-linejoin="round" aria-hidden="true"><path d="M12 15V4M7.5 8.5 12 4l4.5 4.5M4 15v3.5A1.5 1.5 0 0 0 5.5 20h13' +
+  'a1.5 1.5 0 0 0 1.5-1.5V15"/></svg>';
 
 export default function (component) {
   const { parentElement, data } = component;
@@ -38,6 +42,7 @@ class Zone {
     this.bar.append(this.fill);
     this.buttons.append(this.chooseFiles, this.chooseFolder);
     this.line.append(this.text, this.cancel);
+    this.root.innerHTML = ARROW;
     this.root.append(this.title, this.hint, this.buttons, this.filesInput, this.folderInput, this.bar, this.line);
     parent.append(this.root);
     this.listen();
@@ -79,7 +84,6 @@ class Zone {
     this.data = data;
     this.words = data.words;
     this.trigger = trigger;
-    this.title.textContent = this.words.title;
     this.hint.textContent = this.words.hint;
     this.chooseFiles.textContent = this.words.choose_files;
     this.chooseFolder.textContent = this.words.choose_folder;
@@ -150,6 +154,7 @@ class Zone {
 
   show(state, text, share = 0) {
     this.root.dataset.state = state;
+    this.title.textContent = this.busy() ? this.words.title_sending : this.words.title;
     this.text.textContent = text;
     const percent = Math.min(100, Math.round(share * 100));
     this.fill.style.width = `${percent}%`;

@@ -1,0 +1,61 @@
+# What can be done here: `make` alone lists it. Every verb works on a fresh Debian 12 with python3.11 and make.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8501
+# One file says which requirements are installed: while it is newer than they are, a start installs nothing.
+READY := $(VENV)/.handful-requirements
+TEST_READY := $(VENV)/.handful-test-requirements
+BENCH_READY := $(VENV)/.handful-bench-requirements
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
+
+.PHONY: help run install test test-tools bench lint demo viewer image-check
+
+help:  ## list what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: $(READY)  ## start Handful on 127.0.0.1:8501 (make run PORT=8600 for another port)
+	@exec $(BIN)/python -m engine serve --port $(PORT)
+
+install: $(READY)  ## make .venv and install what Handful needs, nothing else
+	@echo "Installed in $(VENV). Start with: make run"
+
+test: $(TEST_READY)  ## run every test (installs what tests need, Chromium too where it may)
+	@$(MAKE) --no-print-directory test-tools
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-tools:  ## install Chromium and DICOM tools from Debian, which browser tests and some readers' tests use
+	@.ci/test-tools
+
+bench: $(BENCH_READY)  ## print every benchmark: viewer, upload, Adapt, DICOM reading
+	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+
+lint: $(TEST_READY)  ## check style and formatting
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+demo: $(READY)  ## make the demo project's studies anew from their seeds (assets/demo)
+	@$(BIN)/python -m engine phantoms --demo assets/demo
+
+viewer:  ## build the CT viewer's bundle anew from dashboard/viewer/source (needs node and npm)
+	@command -v npm >/dev/null || { echo "npm is missing: the viewer ships built; install node and npm to build it anew."; exit 2; }
+	@cd dashboard/viewer/source && npm ci --ignore-scripts && npm run build
+
+image-check:  ## build the container with buildah and see it answer (needs buildah and mmdebstrap, as root)
+	@.ci/image-check
+
+$(READY): requirements.txt
+	@.ci/make-venv $(PYTHON) $(VENV)
+	@echo "Installing Handful's requirements (about 2 GB, a few minutes the first time) ..."
+	@$(PIP) -r requirements.txt || { echo "Installing failed: see the lines above. A mirror or proxy is set with PIP_INDEX_URL or HTTPS_PROXY."; exit 2; }
+	@touch $@
+
+$(TEST_READY): $(READY) tests/requirements.txt
+	@$(PIP) -r tests/requirements.txt
+	@touch $@
+
+$(BENCH_READY): $(TEST_READY) benchmarks/requirements.txt
+	@$(PIP) -r benchmarks/requirements.txt
+	@touch $@
