@@ -1,0 +1,567 @@
+// The main viewer: one case, one plane or three, its tools and keys. Python hands it `data` (see dashboard/viewer).
+
+import { html, say, write } from "./dom.js";
+import { dropVolume, putVolume, theEngine, volumeChanged } from "./engine.js";
+import { Space, planesOf } from "./geometry.js";
+import { hear } from "./gestures.js";
+import { helpSheet } from "./help.js";
+import { listen } from "./keys.js";
+import { Outbox } from "./outbox.js";
+import { overlayVolume, trimOverlays } from "./overlay.js";
+import { Pane } from "./pane.js";
+import { boxBetween, pointAt, regionBetween, withRange } from "./places.js";
+import * as ruler from "./ruler.js";
+import { Slider } from "./slider.js";
+import { Toolbar } from "./toolbar.js";
+import { trimKept, voxelsOf } from "./voxels.js";
+import { PRESETS, openingWindow, presetName } from "./windows.js";
+import { announce } from "./link.js";
+
+const REFRESH_MS = 250; // other planes are redrawn at most this often while slices arrive
+let chosenWindow = null; // a person's window, kept from one HU case to the next
+const inUse = new Map(); // viewer -> case id
+
+export class Viewer {
+  constructor(component) {
+    this.words = component.data.words;
+    this.outbox = new Outbox((value) => component.setTriggerValue("events", value));
+    this.mode = "window";
+    this.active = null;
+    this.scene = {
+      kase: null, space: null, point: [0, 0, 0], window: PRESETS.soft, invert: false, panes: [], places: [], region: null,
+      draft: null, drawPlaces: true, letters: false, writeCorners: (pane) => this.writeCorners(pane),
+    };
+    this.build(component.data);
+    component.parentElement.append(this.root);
+    this.pane = new Pane(this.scene, component.data.backend);
+    this.others = [];
+    this.scene.panes = [this.pane];
+    this.stage.append(this.pane.root);
+    hear(this.pane, this);
+    this.watch = new ResizeObserver(() => this.resized());
+    this.watch.observe(this.stage);
+    this.deaf = listen({ root: this.root, press: (found) => this.press(found) });
+    this.update(component);
+  }
+
+  build(data) {
+    const { words } = this;
+    this.stage = html("div", { class: "stage" });
+    this.sheet = html("div", { class: "sheet-place", hidden: true });
+    this.bar = html("div", { class: "mode-bar", hidden: true });
+    this.frame = html("div", { class: "frame" }, this.stage, this.bar, this.sheet);
+    this.slider = new Slider(words.slice, (slice) => this.goTo(slice));
+    this.toolbar = new Toolbar(words, (name) => this.act(name), (value) => this.fade(value));
+    this.root = html("div", { class: "viewer", "data-ready": "false" }, this.frame, this.slider.root, this.toolbar.root);
+    this.root.handful = this;
+    if (data.labelling !== false) this.sheet.append(helpSheet(words, true, () => this.help(false)));
+    else this.sheet.append(helpSheet(words, false, () => this.help(false)));
+  }
+
+  /** New data from Python: another case, or other marks, places, overlay, theme on the same. */
+  update(component) {
+    const { data } = component;
+    this.component = component;
+    this.data = data;
+    this.outbox.send = (value) => component.setTriggerValue("events", value);
+    this.outbox.acknowledge(data.seen);
+    this.root.style.height = `${data.height}px`;
+    this.scene.places = data.places || [];
+    if (!this.scene.kase || this.scene.kase.id !== data.case.id) this.openCase(data);
+    else {
+      if (JSON.stringify(data.start || null) !== this.startKey) this.jump(data.start);
+      this.changed();
+    }
+    this.startKey = JSON.stringify(data.start || null);
+  }
+
+  openCase(data) {
+    const { scene } = this;
+    const kase = data.case;
+    this.root.dataset.ready = "false";
+    if (this.voxels) this.leave();
+    scene.kase = kase;
+    scene.space = new Space(kase.geometry, kase.shape);
+    scene.letters = kase.kind === "volume" && kase.oriented !== false;
+    scene.region = data.region || null;
+    scene.invert = false;
+    this.planes = planesOf(scene.space, kase.kind);
+    this.own = this.planes.find((plane) => plane.axis === 2);
+    this.voxels = voxelsOf(kase);
+    inUse.set(this, kase.id);
+    trimKept(new Set(inUse.values()), dropVolume);
+    scene.point = scene.space.size.map((n) => Math.floor((n - 1) / 2));
+    this.place(data.start);
+    this.windowSet = false;
+    this.chooseWindow(data);
+    this.arrived = (first, count) => this.slicesArrived(first, count);
+    this.voxels.listeners.add(this.arrived);
+    this.voxels.load(scene.point[2]);
+    this.setMode("window");
+    ruler.setMeasured(scene.space.measured);
+    this.three(false);
+    this.present(this.own);
+  }
+
+  chooseWindow(data) {
+    const { scene, voxels } = this;
+    const asked = data.start && data.start.window;
+    if (asked) scene.window = asked;
+    else if (scene.kase.is_hu && chosenWindow) scene.window = chosenWindow;
+    else scene.window = openingWindow(scene.kase, voxels.low, voxels.high);
+    this.windowSet = asked || scene.kase.is_hu || voxels.count > 0;
+  }
+
+  /** Shows a plane in the main pane (and the other two beside it in the three-plane view). */
+  async present(plane) {
+    const { scene, voxels } = this;
+    const { size, spacing } = scene.space;
+    theEngine(this.data.backend);
+    this.volumeId = putVolume(scene.kase.id, voxels.values, voxels.components,
+      { size, spacing, origin: [0, 0, 0], direction: [1, 0, 0, 0, 1, 0, 0, 0, 1] },
+      () => (voxels.low <= voxels.high ? [voxels.low, voxels.high] : [0, 1]), scene.kase.id);
+    const rest = this.planes.filter((one) => one !== plane);
+    const shown = await Promise.all(scene.panes.map((pane, i) => pane.show(this.volumeId, i === 0 ? plane : rest[i - 1])));
+    if (!shown[0]) return;
+    for (const pane of scene.panes) ruler.addTo(pane.viewport);
+    ruler.switchRuler(this.mode === "ruler");
+    this.changed();
+    this.ready();
+  }
+
+  leave() {
+    this.voxels.listeners.delete(this.arrived);
+    this.voxels.pause();
+  }
+
+  /** Takes over everything that may differ on the same case. */
+  changed() {
+    this.showMarks();
+    this.showTools();
+    this.layOverlay();
+    for (const pane of this.scene.panes) pane.draw();
+  }
+
+  slicesArrived(first, count) {
+    const { scene, voxels } = this;
+    this.root.dataset.loaded = String(voxels.count);
+    if (!this.windowSet && count) {
+      scene.window = openingWindow(scene.kase, voxels.low, voxels.high);
+      this.windowSet = voxels.complete;
+      for (const pane of scene.panes) pane.paint();
+    }
+    const now = performance.now();
+    const here = scene.point[2] >= first && scene.point[2] < first + count;
+    const across = scene.panes.some((pane) => pane.plane && pane.axis !== 2);
+    if (here || voxels.complete || (across && now - (this.refreshed || 0) > REFRESH_MS)) {
+      this.refreshed = now;
+      if (this.volumeId) volumeChanged(this.volumeId);
+    } else if (this.scene.panes[0].plane) this.writeCorners(this.scene.panes[0]);
+    this.ready();
+  }
+
+  ready() {
+    const here = this.voxels.arrived[this.scene.point[2]];
+    const ready = Boolean(this.volumeId && this.pane.volumeId === this.volumeId && here);
+    if (ready && this.root.dataset.ready !== "true") {
+      requestAnimationFrame(() => {
+        this.root.dataset.ready = "true";
+        this.root.dataset.case = this.scene.kase.id;
+        if (!this.firstImage) this.firstImage = performance.now();
+      });
+    }
+    this.root.dataset.loaded = String(this.voxels.count);
+    this.root.dataset.complete = String(this.voxels.complete);
+  }
+
+  // --- moving ---------------------------------------------------------------------------------------------------
+
+  place(start) {
+    const { scene } = this;
+    if (!start) return;
+    if (start.place_mm) {
+      const voxel = scene.space.toVoxel(scene.space.fromPatient(start.place_mm));
+      scene.point = scene.space.clamp(voxel.map(Math.round));
+    } else if (Number.isInteger(start.slice)) {
+      scene.point = scene.space.clamp([scene.point[0], scene.point[1], start.slice]);
+    }
+  }
+
+  jump(start) {
+    this.place(start);
+    if (start && start.window) this.setWindow(start.window);
+    for (const pane of this.scene.panes) pane.follow();
+    this.showSlice();
+  }
+
+  step(by, pane = this.active || this.pane) {
+    if (!pane.plane) return;
+    const last = pane.slices - 1;
+    const next = by === -Infinity ? 0 : by === Infinity ? last : Math.min(last, Math.max(0, pane.slice + by));
+    this.goTo(next, pane);
+  }
+
+  /** Shows a slice of a pane's plane; several moves within a frame draw once. */
+  goTo(slice, pane = this.pane) {
+    if (!pane.plane || slice === pane.slice) return;
+    this.scene.point = [...this.scene.point];
+    this.scene.point[pane.axis] = Math.min(pane.slices - 1, Math.max(0, slice));
+    this.moved = pane;
+    if (this.frameAsked) return;
+    this.frameAsked = requestAnimationFrame(() => {
+      this.frameAsked = 0;
+      for (const one of this.scene.panes) if (one.axis === this.moved.axis) one.follow(); else one.draw();
+      this.showSlice();
+    });
+  }
+
+  /** A press without a drag: in the three-plane view the other planes cut through it. */
+  pressed(pane, at) {
+    if (this.scene.panes.length < 2) return;
+    const voxel = this.scene.space.clamp(this.scene.space.toVoxel(pane.toPoint(at)).map(Math.round));
+    voxel[pane.axis] = pane.slice;
+    this.scene.point = voxel;
+    for (const one of this.scene.panes) if (one === pane) one.draw(); else one.follow();
+    this.showSlice();
+  }
+
+  focus(pane) {
+    this.active = pane;
+  }
+
+  showSlice() {
+    const { pane } = this;
+    if (!pane.plane) return;
+    const text = say(this.words.slice_of, { n: pane.slice + 1, of: pane.slices });
+    this.slider.show(pane.slice, pane.slices, text);
+    this.root.dataset.slice = String(pane.slice);
+    this.root.dataset.plane = pane.plane.name;
+    if (this.settle) clearTimeout(this.settle);
+    this.settle = setTimeout(() => !this.voxels.complete && this.voxels.load(this.scene.point[2]), 400);
+    announce({ window: this.scene.window, invert: this.scene.invert, isHu: this.scene.kase.is_hu });
+  }
+
+  showMarks() {
+    const { pane, scene } = this;
+    if (!pane.plane) return;
+    const marks = pane.axis === 2 ? [...(this.data.marks || [])] : [];
+    for (const one of scene.places) {
+      const voxel = scene.space.toVoxel(scene.space.fromPatient(one.centre_mm));
+      marks.push({ slice: Math.round(voxel[pane.axis]), kind: one.by === "finder" ? "found" : "place",
+        colour: one.colour, title: one.label || "" });
+    }
+    this.slider.mark(marks, pane.slices);
+    this.showSlice();
+  }
+
+  // --- windows, planes, overlay -----------------------------------------------------------------------------------
+
+  setWindow(window, keep = true) {
+    this.scene.window = window;
+    this.windowSet = true;
+    if (keep && this.scene.kase.is_hu) chosenWindow = window;
+    for (const pane of this.scene.panes) pane.paint();
+    this.root.dataset.window = window.map((v) => Math.round(v)).join(",");
+    this.showTools();
+    announce({ window, invert: this.scene.invert, isHu: this.scene.kase.is_hu });
+  }
+
+  resetWindow() {
+    chosenWindow = null;
+    this.setWindow(openingWindow(this.scene.kase, this.voxels.low, this.voxels.high), false);
+  }
+
+  async setPlane(name) {
+    const plane = this.planes.find((one) => one.name === name);
+    if (!plane || plane === this.pane.plane) return;
+    await this.present(plane);
+  }
+
+  /** Opens or closes the two panes beside the main one. */
+  three(on) {
+    const want = on && this.planes.length === 3;
+    while (!want && this.others.length) {
+      const pane = this.others.pop();
+      if (pane.viewport) ruler.removeFrom(pane.viewport);
+      pane.close();
+      pane.root.remove();
+    }
+    while (want && this.others.length < 2) {
+      const pane = new Pane(this.scene, this.data.backend);
+      hear(pane, this);
+      this.others.push(pane);
+      this.stage.append(pane.root);
+    }
+    this.stage.dataset.panes = want ? "3" : "1";
+    this.scene.panes = [this.pane, ...this.others];
+    this.active = null;
+    this.resized();
+  }
+
+  single(pane) {
+    if (this.scene.panes.length < 2) return;
+    const { plane } = pane;
+    this.three(false);
+    this.present(plane);
+  }
+
+  async layOverlay() {
+    const wanted = this.data.overlay;
+    if (wanted && (!this.overlay || this.overlay.url !== wanted.url)) {
+      this.overlay = { opacity: this.overlay ? this.overlay.opacity : wanted.opacity ?? 0.6,
+        on: this.overlay ? this.overlay.on : wanted.on !== false, url: wanted.url };
+    }
+    if (!wanted) this.overlay = null;
+    this.showTools();
+    let id = null;
+    if (wanted) {
+      try {
+        id = await overlayVolume(wanted, this.scene.space, this.scene.kase.id);
+        this.overlayFailed = false;
+      } catch {
+        this.overlayFailed = true;
+      }
+    }
+    if (this.data.overlay !== wanted) return;
+    for (const pane of this.scene.panes) if (pane.plane) await pane.lay(id, this.overlay ? this.overlay.opacity : 0, this.overlay && this.overlay.on);
+    this.root.dataset.overlay = id ? (this.overlay.on ? "on" : "off") : "none";
+    trimOverlays(wanted ? wanted.url : null);
+  }
+
+  fade(opacity) {
+    if (!this.overlay) return;
+    this.overlay.opacity = opacity;
+    this.layOverlay();
+  }
+
+  // --- what a key or button does -------------------------------------------------------------------------------------
+
+  press(found) {
+    if (!this.root.isConnected) return false;
+    if ("step" in found) {
+      this.step(found.step);
+      return true;
+    }
+    if (found.label) {
+      if (this.data.labelling === false) return false;
+      this.outbox.post({ kind: "key", key: found.label, case: this.scene.kase.id });
+      return true;
+    }
+    return this.act(found.act) !== false;
+  }
+
+  act(name) {
+    const { scene } = this;
+    if (name in PRESETS) return scene.kase.is_hu && this.setWindow(PRESETS[name]);
+    const acts = {
+      resetWindow: () => this.resetWindow(),
+      invert: () => { scene.invert = !scene.invert; this.setWindow(scene.window, false); },
+      axial: () => this.setPlane("axial"),
+      coronal: () => this.setPlane("coronal"),
+      sagittal: () => this.setPlane("sagittal"),
+      planes: () => this.planes.length === 3 && (this.three(!this.others.length), this.present(this.pane.plane)),
+      resetView: () => scene.panes.forEach((pane) => pane.fit()),
+      zoomIn: () => (this.active || this.pane).zoomBy(1.25, this.middle()),
+      zoomOut: () => (this.active || this.pane).zoomBy(0.8, this.middle()),
+      ruler: () => this.setMode(this.mode === "ruler" ? "window" : "ruler"),
+      point: () => this.data.pointing !== false && this.setMode(this.mode === "point" ? "window" : "point"),
+      region: () => this.data.regions !== false && this.setMode(this.mode === "region" ? "window" : "region"),
+      overlay: () => { if (this.overlay) { this.overlay.on = !this.overlay.on; this.layOverlay(); } },
+      help: () => this.help(this.sheet.hidden),
+      escape: () => (this.sheet.hidden ? this.setMode("window") : this.help(false)),
+      delete: () => this.remove(),
+      regionFrom: () => this.setRange("from"),
+      regionTo: () => this.setRange("to"),
+    };
+    return acts[name] ? acts[name]() : false;
+  }
+
+  middle() {
+    const { clientWidth, clientHeight } = (this.active || this.pane).view;
+    return [clientWidth / 2, clientHeight / 2];
+  }
+
+  help(open) {
+    this.sheet.hidden = !open;
+    this.root.dataset.help = String(open);
+  }
+
+  setMode(mode) {
+    this.mode = mode;
+    this.root.dataset.mode = mode;
+    if (this.volumeId) ruler.switchRuler(mode === "ruler");
+    const { words } = this;
+    const button = (text, act) => html("button", { type: "button", onclick: act }, text);
+    const bars = {
+      ruler: () => [words.mode_ruler],
+      point: () => [words.mode_point, button(words.clear_place, () => this.clear("place"))],
+      region: () => [words.mode_region, this.shapeButton(),
+        button(words.region_from, () => this.setRange("from")), button(words.region_to, () => this.setRange("to")),
+        button(words.clear_region, () => this.clear("region"))],
+    };
+    this.bar.hidden = !bars[mode];
+    if (bars[mode]) this.bar.replaceChildren(...bars[mode](), button(words.mode_done, () => this.setMode("window")));
+    this.showTools();
+  }
+
+  shapeButton() {
+    this.regionShape = this.regionShape || "box";
+    const node = html("button", { type: "button", "data-act": "shape" }, this.words[this.regionShape]);
+    node.addEventListener("click", () => {
+      this.regionShape = this.regionShape === "box" ? "sphere" : "box";
+      write(node, this.words[this.regionShape]);
+    });
+    return node;
+  }
+
+  showTools() {
+    const { scene } = this;
+    if (!scene.kase) return;
+    this.toolbar.show({
+      presets: scene.kase.is_hu, preset: presetName(scene.window), mode: this.mode,
+      pointing: this.data.pointing !== false, regions: this.data.regions !== false, planes: this.planes.length === 3,
+      three: this.others.length > 0, overlay: this.overlay,
+    });
+    this.root.dataset.window = scene.window.map((v) => Math.round(v)).join(",");
+  }
+
+  // --- pointing and regions -------------------------------------------------------------------------------------------
+
+  post(kind, place) {
+    this.outbox.post({ kind, case: this.scene.kase.id, place });
+  }
+
+  point(pane, at) {
+    this.post("place", pointAt(pane, at));
+    this.setMode("window");
+  }
+
+  box(pane, from, to) {
+    this.post("place", boxBetween(pane, from, to));
+    this.setMode("window");
+  }
+
+  regionDrawn(pane, from, to) {
+    this.scene.region = regionBetween(pane, from, to, this.regionShape || "box");
+    this.post("region", this.scene.region);
+    pane.draw();
+  }
+
+  /** The region begins or ends at the shown slice. */
+  setRange(end) {
+    if (!this.scene.region || this.pane.axis !== 2) return false;
+    this.scene.region = withRange(this.scene, end);
+    this.post("region", this.scene.region);
+    for (const pane of this.scene.panes) pane.draw();
+    return true;
+  }
+
+  clear(what) {
+    if (what === "region") this.scene.region = null;
+    this.post(`clear_${what}`, null);
+    for (const pane of this.scene.panes) pane.draw();
+  }
+
+  remove() {
+    if (this.mode === "point") this.clear("place");
+    else if (this.mode === "region") this.clear("region");
+    else {
+      if (!ruler.removeLast(this.scene.kase.id)) return false;
+      for (const pane of this.scene.panes) pane.viewport.render();
+    }
+    return true;
+  }
+
+  draft(pane, kind, from, to) {
+    const shape = kind === "region" ? this.regionShape || "box" : "box";
+    const before = this.scene.draft;
+    this.scene.draft = pane ? { pane, from, to, shape } : null;
+    const shown = pane || (before && before.pane);
+    if (shown) shown.draw();
+  }
+
+  // --- writing on the image ---------------------------------------------------------------------------------------------
+
+  hover(pane, at) {
+    const before = this.hovered;
+    this.hovered = pane ? { pane, at } : null;
+    if (pane) this.writeCorners(pane);
+    if (before && before.pane !== pane) this.writeCorners(before.pane);
+  }
+
+  readout(pane) {
+    if (!this.hovered || this.hovered.pane !== pane || !pane.viewport) return "";
+    const { space, kase } = this.scene;
+    const point = pane.toPoint(this.hovered.at);
+    const voxel = space.toVoxel(point).map(Math.round);
+    if (voxel.some((value, i) => value < 0 || value >= space.size[i])) return "";
+    const value = this.voxels.at(voxel[0], voxel[1], voxel[2], space.size[0]);
+    if (value === null) return "";
+    if (Array.isArray(value)) return `RGB ${value.join(" ")}`;
+    return say(kase.is_hu ? this.words.hu_at : this.words.value_at, { value: String(value).replace("-", "−") });
+  }
+
+  position(pane) {
+    if (!this.hovered || this.hovered.pane !== pane || !this.scene.letters) return "";
+    const mm = this.scene.space.toPatient(pane.toPoint(this.hovered.at));
+    return ["RL", "AP", "FH"].map((pair, i) => `${pair[mm[i] < 0 ? 0 : 1]} ${Math.abs(mm[i]).toFixed(0)}`).join("  ");
+  }
+
+  writeCorners(pane) {
+    const { words, scene, voxels } = this;
+    if (!pane.plane) return;
+    const main = pane === this.pane;
+    const [width, level] = scene.window;
+    const shown = words[pane.plane.name] || "";
+    const preset = presetName(scene.window);
+    const number = (value) => String(Math.round(value)).replace("-", "−");
+    const lines = {
+      tl: [main ? [scene.kase.title, scene.letters ? shown : ""].filter(Boolean).join(" · ") : shown,
+        pane.slices > 1 ? say(words.slice_of, { n: pane.slice + 1, of: pane.slices }) : "",
+        main && this.data.note ? this.data.note : ""],
+      tr: [main && !scene.kase.colour ? `${preset ? `${words[preset]} ` : ""}W ${number(width)} L ${number(level)}${scene.invert ? ` · ${words.inverted}` : ""}` : "",
+        this.readout(pane),
+        main && this.overlay && this.overlay.on ? say(words.overlay_at, { percent: Math.round(this.overlay.opacity * 100) }) : "",
+        main && this.overlayFailed ? words.overlay_failed : ""],
+      bl: [main ? this.loading() : "", this.position(pane),
+        Math.abs(pane.zoom - 1) > 0.01 ? `× ${pane.zoom.toFixed(1)}` : "",
+        main && scene.kase.synthetic ? words.synthetic : ""],
+      br: [],
+    };
+    for (const [name, texts] of Object.entries(lines)) {
+      const node = pane.corners[name];
+      while (node.childElementCount < texts.length) node.append(html("div", {}));
+      texts.forEach((text, i) => write(node.children[i], text));
+    }
+    pane.corners.bl.classList.toggle("loading", !voxels.complete);
+    if (this.voxels.failed && main) pane.corners.bl.classList.add("failed");
+    else pane.corners.bl.classList.remove("failed");
+  }
+
+  loading() {
+    const { voxels, words } = this;
+    if (voxels.failed) return words.load_failed;
+    return voxels.complete ? "" : say(words.loading, { n: voxels.count, of: voxels.slices });
+  }
+
+  resized() {
+    if (!this.pane || !this.pane.viewport) return;
+    for (const pane of this.scene.panes) pane.resize();
+    for (const pane of this.scene.panes) pane.draw();
+  }
+
+  destroy() {
+    this.deaf();
+    this.watch.disconnect();
+    if (this.frameAsked) cancelAnimationFrame(this.frameAsked);
+    clearTimeout(this.settle);
+    if (this.voxels) this.leave();
+    inUse.delete(this);
+    for (const pane of this.scene.panes) {
+      if (pane.viewport) ruler.removeFrom(pane.viewport);
+      pane.close();
+    }
+    trimKept(new Set(inUse.values()), dropVolume);
+    this.root.remove();
+  }
+}
