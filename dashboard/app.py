@@ -9,10 +9,11 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dashboard import frame, state  # noqa: E402
-from dashboard.header import header  # noqa: E402
-from dashboard.steps import adapt, evidence, gather, label, projects, report  # noqa: E402
+from dashboard import frame, state
+from dashboard.header import header
+from dashboard.steps import adapt, evidence, gather, label, projects, report
 
+LOGO = Path(__file__).resolve().parent.parent / "assets" / "logo.png"
 PAGES = {
     "projects": projects.show,
     "gather": gather.show,
@@ -24,7 +25,7 @@ PAGES = {
 
 
 def main() -> None:
-    st.set_page_config(page_title="Handful", page_icon=":material/back_hand:", layout="wide")
+    st.set_page_config(page_title="Handful", page_icon=str(LOGO), layout="wide")
     page = state.open_page()
     words = page.words
     frame.style()

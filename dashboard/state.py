@@ -12,9 +12,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.predicted import Predicted
 from dashboard.words import LANGUAGES, Words
-from engine.jobs.queue import Jobs
-from engine.jobs.worker import jobs_file
+from engine.jobs.queue import Queue
 from engine.projects.records import UNSURE, Project, ProjectCase, Run
 from engine.projects.split import Split, split_cases
 from engine.projects.store import Store
@@ -24,9 +24,9 @@ STEPS = ("gather", "label", "adapt", "evidence", "report")
 
 
 @st.cache_resource
-def _rooms() -> tuple[Settings, Store, Jobs]:
+def _rooms() -> tuple[Settings, Store, Queue]:
     settings = load_settings()
-    return settings, Store(settings.database), Jobs(jobs_file(settings))
+    return settings, Store(settings.database), Queue(settings.data_dir)
 
 
 def language() -> str:
@@ -43,7 +43,7 @@ class Page:
 
     settings: Settings
     store: Store
-    jobs: Jobs
+    queue: Queue
     words: Words
     step: str
     project: Project | None
@@ -79,6 +79,12 @@ class Page:
     def run(self) -> Run | None:
         return self.store.latest_run(self.project.id)
 
+    @cached_property
+    def predictions(self) -> dict[str, Predicted]:
+        """case id -> what the newest run predicted; empty before the first."""
+        raw = self.store.predictions(self.run.id) if self.run else {}
+        return {case: Predicted.from_json(each) for case, each in raw.items()}
+
     @property
     def classes(self) -> tuple[str, ...]:
         return self.project.classes
@@ -107,7 +113,7 @@ class Page:
 
 
 def open_page() -> Page:
-    settings, store, jobs = _rooms()
+    settings, store, queue = _rooms()
     params = st.query_params
     projects = {p.id: p for p in store.projects()}
     project = projects.get(params.get("p", "")) or next(iter(projects.values()), None)
@@ -117,7 +123,7 @@ def open_page() -> Page:
     if project is None:
         step = "projects"
     words = Words(language())
-    return Page(settings, store, jobs, words, step, project, st.session_state.get("reader", "reader"))
+    return Page(settings, store, queue, words, step, project, st.session_state.get("reader", "reader"))
 
 
 def go(step: str | None = None, *, project: str | None = None, case: str | None = None) -> None:

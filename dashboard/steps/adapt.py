@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import streamlit as st
 
 from dashboard import frame, plots, state
@@ -11,8 +9,9 @@ from dashboard.class_marks import NEUTRAL, class_mark
 from dashboard.state import Page
 from dashboard.steps.adapt_button import adapt_button, file_adapt, why_not
 from dashboard.steps.cases_list import label_list, thumb
-from dashboard.steps.evidence import test_values
+from dashboard.steps.evidence import score
 from dashboard.steps.label import split_sentences
+from dashboard.steps.tested import control_sentences, test_sentences
 from engine.projects.digest import marks_digest
 
 LEARNERS = ("protonet", "maml", "nearest", "logistic")
@@ -33,7 +32,7 @@ def show(page: Page) -> None:
 
 
 def _centre(page: Page) -> None:
-    job = page.jobs.latest("adapt", page.project.id)
+    job = page.queue.latest("adapt", page.project.id)
     if job is not None and job.alive:
         _watch(page, job.id)
         return
@@ -56,7 +55,7 @@ def _watch(page: Page, job_id: str) -> None:
 
     @st.fragment(run_every=0.25)
     def watch() -> None:
-        job = page.jobs.job(job_id)
+        job = page.queue.state(job_id)
         if not job.alive:
             st.rerun()
         frame.heading(words("adapt.running"))
@@ -66,36 +65,42 @@ def _watch(page: Page, job_id: str) -> None:
         if left is not None:
             frame.quiet(words("app.seconds_left", count=max(1, round(left))))
         if st.button(words("app.cancel"), key="stop-adapt", icon=":material/stop:"):
-            page.jobs.cancel(job_id)
+            page.queue.cancel(job_id)
 
     watch()
 
 
 def _result(page: Page) -> None:
     words, record = page.words, page.run.record
-    predictions = list(page.store.predictions(page.run.id).values())
     seconds = f"{record['seconds']['predictions']:.1f}"
     st.html(
-        f'<div class="hf-big">{frame.html.escape(words("adapt.done", count=len(predictions), seconds=seconds))}</div>'
+        f'<div class="hf-big">{frame.html.escape(words("adapt.done", count=len(page.predictions), seconds=seconds))}</div>'
     )
     frame.quiet(f"{words('adapt.learner_' + record['learner'])} · {words('adapt.device', device=record['device'])}")
     if _stale(page):
         frame.remark(words("adapt.stale"))
-    _grid(page, predictions)
+    _grid(page)
     for sentence in test_sentences(page):
         frame.card(sentence)
+    controls = control_sentences(page)
+    if controls:
+        frame.heading(words("adapt.versus"))
+        for sentence in controls:
+            frame.quiet(sentence)
     _changed(page)
     if len(record["trace"]) > 1:
         frame.heading(words("adapt.trace"))
         st.plotly_chart(
-            plots.trace(record["trace"], words("adapt.inner_step"), words("adapt.loss")),
+            plots.trace(
+                [{"step": t[0], "loss": t[1]} for t in record["trace"]], words("adapt.inner_step"), words("adapt.loss")
+            ),
             key=f"trace-{page.run.id}",
             config={"displayModeBar": False},
         )
     if record["notes"]:
         frame.heading(words("adapt.checks"))
         for note in record["notes"]:
-            frame.remark(words.note(note), warn=note["key"].startswith("check."))
+            frame.remark(words.note(note), warn="shortcut" in note["key"])
 
 
 def _stale(page: Page) -> bool:
@@ -103,41 +108,18 @@ def _stale(page: Page) -> bool:
     return page.run.record["marks"] != marks_digest(page.labels, page.places, page.regions)
 
 
-def test_sentences(page: Page) -> list[str]:
-    """How it did on the labelled cases, one patient at a time, with the exact interval and n; or why nobody knows."""
-    words, record = page.words, page.run.record
-    test = record.get("test")
-    if not test:
-        return [words("adapt.tested_none")]
-    said = [words("adapt.tested", **test_values(test[record["look"]]))]
-    if test.get("place") and test.get("whole"):
-        place, whole = test_values(test["place"]), test_values(test["whole"])
-        said.append(
-            words(
-                "adapt.tested_places",
-                **place,
-                **{f"{k}2": v for k, v in whole.items()},
-                used=words(f"adapt.look_{record['look']}"),
-            )
-        )
-    elif not test.get("place"):
-        said.append(words("adapt.pointing_brings"))
-    return said
-
-
-def _grid(page: Page, predictions: list[Mapping]) -> None:
-    """Every predicted case as a tile: its picture, its class, its score; a click opens its evidence."""
+def _grid(page: Page) -> None:
+    """Every predicted case as a tile: its picture, its class, its score."""
     tiles = []
-    for p in predictions:
-        if p["case"] not in page.by_id:
+    for p in page.predictions.values():
+        if p.case not in page.by_id:
             continue
-        mark = class_mark(page.classes, p["predicted"]) if p["predicted"] in page.classes else None
-        colour = NEUTRAL if p["is_unlike"] or not mark else mark.colour
-        text = "?" if p["is_unlike"] else f"{mark.shape if mark else ''} {p['predicted']}"
-        score = "" if p["is_unlike"] else f" {p['probabilities'][p['predicted']]:.2f}"
+        mark = class_mark(page.classes, p.predicted) if p.predicted in page.classes else None
+        colour = NEUTRAL if p.unlike or not mark else mark.colour
+        text = "?" if p.unlike else f"{mark.shape if mark else ''} {p.predicted} {score(p.score)}"
         tiles.append(
-            f'<div class="hf-tile" style="--c:{colour}"><img src="{thumb(page, p["case"])}" alt="">'
-            f"<b>{frame.html.escape(page.title(p['case']))}</b><span>{frame.html.escape(text)}{score}</span></div>"
+            f'<div class="hf-tile" style="--c:{colour}"><img src="{thumb(page, p.case)}" alt="">'
+            f"<b>{frame.html.escape(page.title(p.case))}</b><span>{frame.html.escape(text)}</span></div>"
         )
     st.html('<div class="hf-tiles">' + "".join(tiles) + "</div>")
 

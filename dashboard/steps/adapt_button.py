@@ -45,4 +45,4 @@ def file_adapt(page: Page) -> str:
         "reader": page.reader,
     }
     project = page.project.id
-    return page.jobs.submit("adapt", args, lane=LEARN, key=f"adapt-{project}", project=project).id
+    return page.queue.file("adapt", args, lane=LEARN, key=f"adapt-{project}").id

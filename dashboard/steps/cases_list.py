@@ -30,7 +30,7 @@ def label_tag(page: Page, value: str | None) -> dict:
 
 
 def thumb(page: Page, case_id: str) -> str:
-    return f"/hf/cases/{case_id}/thumb?p={page.project.id}"
+    return f"/hf/cases/{case_id}/thumb"
 
 
 def label_list(page: Page, key: str) -> str | None:

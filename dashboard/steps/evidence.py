@@ -3,102 +3,109 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
 
 import streamlit as st
 
 from dashboard import frame, plots, state
-from dashboard.class_marks import NEUTRAL, class_mark
+from dashboard.class_marks import NEUTRAL, ClassMark, class_mark
+from dashboard.predicted import Predicted
 from dashboard.state import Page
 from dashboard.steps import label
 from dashboard.steps.adapt_button import adapt_button
-from dashboard.steps.cases_list import describe, thumb
-from dashboard.steps.look import look
-from dashboard.steps.saliency_panel import saliency_panel
-from dashboard.viewer import small_viewers
+from dashboard.steps.cases_list import describe, label_list, thumb
+from dashboard.steps.look import look, viewer_case
+from dashboard.steps.saliency_panel import SaliencyMap, saliency_panel
+from dashboard.steps.tested import test_sentences
+from dashboard.viewer import thumbs
 from dashboard.worklist import worklist
 from engine.nouns import Place
 
 NEIGHBOURS_SHOWN = 4
+VIEWER_HEIGHT, NEIGHBOURS_HEIGHT = 566, 190  # of a window of 900
 
 
 def show(page: Page) -> None:
-    words, run = page.words, page.run
-    predictions = page.store.predictions(run.id) if run else {}
+    predictions = page.predictions
     if not predictions:
         with frame.columns() as (left, centre, _):
             with left:
-                label.label_list(page, "worklist")
+                label_list(page, "worklist")
             with centre:
-                frame.card(words("evidence.none"), quiet=words("adapt.none_hint"))
+                frame.card(page.words("evidence.none"), quiet=page.words("adapt.none_hint"))
         return
-    case_id = page.case_id if page.case_id in predictions else _least_sure_first(predictions)[0]["case"]
-    if case_id != page.case_id:
-        state.go(case=case_id)
+    case_id = page.case_id if page.case_id in predictions else _least_sure_first(predictions)[0].case
     prediction = predictions[case_id]
     with frame.columns() as (left, centre, right):
         with left:
-            picked = _list(page, predictions)
-            mapped = _map(page, predictions)
+            chosen = _list(page, predictions, case_id) or _map(page, predictions, case_id)
         with right:
-            overlay = _answer(page, prediction)
+            drawn = _answer(page, prediction)
         with centre:
             places, at = _places(prediction)
             look(
                 page,
                 case_id,
-                on_key=lambda key: label.press(page, key),
-                overlay=overlay,
-                marks=_marks(overlay),
+                on_key=lambda key: _press(page, case_id, key),
+                height=VIEWER_HEIGHT,
+                overlay=drawn.overlay if drawn else None,
+                marks=_marks(page, drawn),
                 found=places,
                 start_mm=at,
+                start_slice=drawn.strongest[0] if drawn and drawn.strongest else None,
             )
-            _neighbours(page, prediction)
-    chosen = picked or mapped
+            pressed = _neighbours(page, prediction)
+    if pressed:
+        state.go("label", case=pressed)
+        st.rerun()
     if chosen and chosen != case_id:
         state.go(case=chosen)
         st.rerun()
 
 
-def _least_sure_first(predictions: Mapping[str, Mapping]) -> list[Mapping]:
-    """Unlike anything labelled first, then by how close the two best classes are."""
+def _press(page: Page, case_id: str, key: str) -> bool:
+    """A labelling key on a predicted case: it becomes a labelled case and stays open; n and k walk the list."""
+    if key.isdigit() and 1 <= int(key) <= len(page.classes):
+        return label.give(page, case_id, page.classes[int(key) - 1], go_on=False)
+    if key in ("next", "previous"):
+        order = [p.case for p in _least_sure_first(page.predictions)]
+        state.go(case=order[(order.index(case_id) + (1 if key == "next" else -1)) % len(order)])
+        return True
+    return label.press(page, key)
 
-    def sureness(p: Mapping) -> tuple:
-        top = sorted(p["probabilities"].values(), reverse=True)
-        return (not p["is_unlike"], top[0] - top[1] if len(top) > 1 else 1.0)
 
-    return sorted(predictions.values(), key=sureness)
+def _least_sure_first(predictions: dict[str, Predicted]) -> list[Predicted]:
+    return sorted(predictions.values(), key=lambda p: p.sureness)
 
 
-def _list(page: Page, predictions: Mapping[str, Mapping]) -> str | None:
+def _mark(page: Page, name: str) -> ClassMark | None:
+    return class_mark(page.classes, name) if name in page.classes else None
+
+
+def _list(page: Page, predictions: dict[str, Predicted], selected: str) -> str | None:
     words = page.words
     items = []
     for p in _least_sure_first(predictions):
-        case = page.by_id.get(p["case"])
-        if case is None:
+        if p.case not in page.by_id:
             continue
-        mark = class_mark(page.classes, p["predicted"]) if p["predicted"] in page.classes else None
-        label_now = page.labels.get(case.id)
-        detail = describe(page, case)
-        if p["is_unlike"]:
+        mark, labelled = _mark(page, p.predicted), page.labels.get(p.case)
+        detail = describe(page, page.by_id[p.case])
+        if labelled:
+            detail = words("evidence.labelled_now", name=labelled)
+        elif p.unlike:
             detail = words("evidence.unlike_short")
-        elif label_now:
-            detail = words("evidence.labelled_now", name=label_now)
-        elif p.get("agree"):
-            detail = words("evidence.agree", k=p["agree"][0], n=p["agree"][1])
-        score = p["probabilities"][p["predicted"]]
+        plain = p.unlike or mark is None
         items.append(
             {
-                "id": case.id,
-                "title": page.title(case.id),
+                "id": p.case,
+                "title": page.title(p.case),
                 "detail": detail,
                 "tag": {
-                    "text": "?" if p["is_unlike"] else f"{p['predicted']} .{min(99, round(100 * score)):02d}",
-                    "colour": NEUTRAL if p["is_unlike"] or mark is None else mark.colour,
-                    "shape": "" if p["is_unlike"] or mark is None else mark.shape,
+                    "text": "?" if p.unlike else f"{p.predicted} {score(p.score)}",
+                    "colour": NEUTRAL if plain else mark.colour,
+                    "shape": "" if plain else mark.shape,
                 },
-                "thumb": thumb(page, case.id),
-                "filter": p["predicted"],
+                "thumb": thumb(page, p.case),
+                "filter": p.predicted,
             }
         )
     filters = [{"id": "all", "text": words("app.all"), "colour": None}]
@@ -111,7 +118,7 @@ def _list(page: Page, predictions: Mapping[str, Mapping]) -> str | None:
         return worklist(
             items,
             key="predicted",
-            selected=page.case_id,
+            selected=selected,
             title=words("evidence.title", count=len(items)),
             aside=words("evidence.least_sure"),
             progress=None,
@@ -120,32 +127,36 @@ def _list(page: Page, predictions: Mapping[str, Mapping]) -> str | None:
         )
 
 
-def _map(page: Page, predictions: Mapping[str, Mapping]) -> str | None:
+def score(value: float) -> str:
+    """.81, as a part of one; 1.0 only for what rounds to it."""
+    return f"{value:.2f}".lstrip("0") if value < 0.995 else "1.0"
+
+
+def _map(page: Page, predictions: dict[str, Predicted], selected: str) -> str | None:
     """The embedding map; returns the case whose point was clicked."""
-    words, record = page.words, page.run.record
+    words = page.words
     frame.heading(words("evidence.map_title"))
-    taught = {s["case"]: s["label"] for s in record["support"]}
-    points = [
-        {
-            "id": case_id,
-            "x": xy[0],
-            "y": xy[1],
-            "title": page.title(case_id) + (f" · {taught[case_id]}" if case_id in taught else ""),
-            "label": taught.get(case_id),
-            "unlike": bool(predictions.get(case_id, {}).get("is_unlike")),
-        }
-        for case_id, xy in record["map"]["cases"].items()
-        if case_id in page.by_id
-    ]
-    prototypes = [
-        {"name": name, "x": xy[0], "y": xy[1], "title": words("evidence.prototype_of", name=name)}
-        for name, xy in record["map"]["prototypes"].items()
-        if name in page.classes
-    ]
-    figure = plots.embedding_map(points, prototypes, page.classes, page.case_id)
+    points, prototypes = [], []
+    for point in page.run.record["points"]:
+        if point["kind"] == "prototype":
+            if point["label"] in page.classes:
+                title = words("evidence.prototype_of", name=point["label"])
+                prototypes.append({"name": point["label"], "x": point["x"], "y": point["y"], "title": title})
+        elif point["case"] in page.by_id:
+            labelled = point["kind"] == "labelled"
+            points.append(
+                {
+                    "id": point["case"],
+                    "x": point["x"],
+                    "y": point["y"],
+                    "title": f"{page.title(point['case'])} · {point['label']}",
+                    "label": point["label"] if labelled else None,
+                    "unlike": not labelled and point["case"] in predictions and predictions[point["case"]].unlike,
+                }
+            )
     event = st.plotly_chart(
-        figure,
-        key=f"map-{page.run.id}-{page.case_id}",
+        plots.embedding_map(points, prototypes, page.classes, selected),
+        key=f"map-{page.run.id}-{selected}",
         on_select="rerun",
         selection_mode="points",
         config={"displayModeBar": False, "scrollZoom": True},
@@ -156,68 +167,56 @@ def _map(page: Page, predictions: Mapping[str, Mapping]) -> str | None:
     return None
 
 
-def _answer(page: Page, prediction: Mapping) -> dict | None:
-    """The right column: bars, the test on own cases, the map's methods, disagreeing. Returns the overlay to show."""
+def _answer(page: Page, prediction: Predicted) -> SaliencyMap | None:
+    """The right column: bars, the test on own cases, the map's methods, disagreeing. Returns the map to show."""
     words = page.words
     frame.heading(words("evidence.looks_like"))
-    st.html('<div class="hf-card">' + "".join(_bar(page, prediction, name) for name in _by_score(prediction)) + "</div>")
-    if prediction["is_unlike"]:
+    bars = "".join(_bar(page, prediction, name) for name in prediction.by_score)
+    tested = "".join(f'<p class="hf-quiet">{html.escape(s)}</p>' for s in test_sentences(page)[:1])
+    st.html(f'<div class="hf-card">{bars}{tested}</div>')
+    if prediction.unlike:
         frame.remark(words("evidence.unlike"), warn=True)
-    test = page.run.record.get("test")
-    if test:
-        frame.quiet(words("evidence.tested", **test_values(test[page.run.record["look"]])))
     frame.heading(words("evidence.where"))
-    overlay = saliency_panel(page, prediction)
+    drawn = saliency_panel(page, prediction)
     _place_steps(page, prediction)
     frame.heading(words("evidence.disagree"))
-    frame.quiet(words("evidence.disagree_hint"))
     with st.container(horizontal=True, gap="small", key="correct"):
         for i, name in enumerate(page.classes):
-            key = "evidence.right" if name == prediction["predicted"] else "evidence.it_is"
-            if st.button(words(key, name=label._plain(name)), key=f"correct-{i}"):
-                label.give(page, prediction["case"], name, go_on=False)
+            key = "evidence.right" if name == prediction.predicted else "evidence.it_is"
+            if st.button(words(key, name=label.plain(name)), key=f"correct-{i}"):
+                label.give(page, prediction.case, name, go_on=False)
                 st.rerun()
+    frame.quiet(words("evidence.disagree_hint"))
     adapt_button(page, words("evidence.adapt_again"))
-    return overlay
+    return drawn
 
 
-def _by_score(prediction: Mapping) -> list[str]:
-    return sorted(prediction["probabilities"], key=prediction["probabilities"].get, reverse=True)
-
-
-def test_values(test: Mapping) -> dict:
-    """{"right", "n", "low", "high"} as the sentence's k, n and whole percent."""
-    return {"k": test["right"], "n": test["n"], "low": round(100 * test["low"]), "high": round(100 * test["high"])}
-
-
-def _bar(page: Page, prediction: Mapping, name: str) -> str:
-    mark = class_mark(page.classes, name) if name in page.classes else None
-    score = prediction["probabilities"][name]
-    low, high = prediction["low"].get(name, score), prediction["high"].get(name, score)
-    colour = mark.colour if mark else NEUTRAL
+def _bar(page: Page, prediction: Predicted, name: str) -> str:
+    mark, value = _mark(page, name), prediction.scores[name]
+    low, high = prediction.low[name], prediction.high[name]
     tip = html.escape(page.words("evidence.interval", low=f"{low:.2f}", high=f"{high:.2f}"))
     return (
-        f'<div class="hf-bar" style="--c:{colour}" title="{tip}"><span class="t">{mark.shape if mark else ""} '
-        f'{html.escape(name)}</span><span class="b"><i style="width:{100 * score:.1f}%"></i>'
+        f'<div class="hf-bar" style="--c:{mark.colour if mark else NEUTRAL}" title="{tip}">'
+        f'<span class="t">{mark.shape if mark else ""} {html.escape(name)}</span>'
+        f'<span class="b"><i style="width:{100 * value:.1f}%"></i>'
         f'<u style="left:{100 * low:.1f}%"></u><u style="left:{100 * high:.1f}%"></u></span>'
-        f'<span class="v">{f"{score:.2f}".lstrip("0") if score < 0.995 else "1.0"}</span></div>'
+        f'<span class="v">{score(value)}</span></div>'
     )
 
 
-def _places(prediction: Mapping) -> tuple[list[Place], tuple | None]:
-    """The places found in the case, best first, and the one to open at."""
-    places = [Place.from_json(p) for p in prediction.get("places", ())]
-    if not places:
+def _places(prediction: Predicted) -> tuple[list[Place], tuple | None]:
+    """The place found that is looked at now, and where to open."""
+    if not prediction.places:
         return [], None
-    index = st.session_state.get(f"place-{prediction['case']}", 0) % len(places)
-    return [places[index]], places[index].centre_mm
+    index = st.session_state.get(f"place-{prediction.case}", 0) % len(prediction.places)
+    return [prediction.places[index]], prediction.places[index].centre_mm
 
 
-def _place_steps(page: Page, prediction: Mapping) -> None:
-    words, places = page.words, prediction.get("places", ())
+def _place_steps(page: Page, prediction: Predicted) -> None:
+    words, places = page.words, prediction.places
     if not places:
         return
-    key = f"place-{prediction['case']}"
+    key = f"place-{prediction.case}"
     index = st.session_state.get(key, 0) % len(places)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         frame.quiet(f"{words('evidence.found_here')} {index + 1}/{len(places)}")
@@ -227,26 +226,25 @@ def _place_steps(page: Page, prediction: Mapping) -> None:
     frame.quiet(words("evidence.place_click"))
 
 
-def _marks(overlay: Mapping | None) -> list[dict]:
-    return [{"slice": s, "kind": "strong"} for s in (overlay or {}).get("strongest", ())]
+def _marks(page: Page, drawn: SaliencyMap | None) -> list[dict]:
+    title = page.words("evidence.where")
+    return [{"slice": s, "kind": "overlay", "title": title} for s in (drawn.strongest[:3] if drawn else ())]
 
 
-def _neighbours(page: Page, prediction: Mapping) -> None:
+def _neighbours(page: Page, prediction: Predicted) -> str | None:
+    """The labelled cases it is most like, each where it was looked at; returns one that was pressed."""
     words = page.words
-    near = [n for n in prediction["neighbours"] if n["case"] in page.by_id][:NEIGHBOURS_SHOWN]
     frame.heading(words("evidence.nearest"))
     tiles = []
-    for n in near:
-        mark = class_mark(page.classes, n["label"]) if n["label"] in page.classes else None
+    for near in [n for n in prediction.near if n.case in page.by_id][:NEIGHBOURS_SHOWN]:
+        mark = _mark(page, near.label)
         tiles.append(
             {
-                "case": page.by_id[n["case"]],
-                "title": page.title(n["case"]),
-                "tag": n["label"],
+                "case": viewer_case(page, near.case),
+                "label": f"{mark.shape if mark else ''} {near.label}".strip(),
                 "colour": mark.colour if mark else NEUTRAL,
-                "shape": mark.shape if mark else "",
-                "detail": words("evidence.distance", value=f"{n['distance']:.2f}"),
-                "at_mm": n.get("at_mm"),
+                "distance": words("evidence.distance", value=f"{near.distance:.2f}"),
+                **({"place_mm": list(near.at_mm)} if near.at_mm else {}),
             }
         )
-    small_viewers(page, tiles, key="neighbours")
+    return thumbs(tiles, key="neighbours", lang=words.language, height=NEIGHBOURS_HEIGHT)

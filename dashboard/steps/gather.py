@@ -34,26 +34,27 @@ def show(page: Page) -> None:
 
 def _progress(page: Page) -> None:
     """What is being read and prepared; drawn anew every second while something is under way."""
-    if not page.jobs.jobs(project=page.project.id, kinds=("take_in", "demo", "encode"), alive=True, limit=1):
+    if not page.queue.jobs(project=page.project.id, kinds=("take_in", "demo", "encode"), alive=True, limit=1):
         _last_result(page)
         return
     words = page.words
+    drawn = (len(page.cases), sum(1 for c in page.cases if page.ready(c.id)))
 
     @st.fragment(run_every=1.0)
     def watch() -> None:
-        alive = page.jobs.jobs(project=page.project.id, kinds=("take_in", "demo", "encode"), alive=True)
+        alive = page.queue.jobs(project=page.project.id, kinds=("take_in", "demo", "encode"), alive=True)
         reading = [j for j in alive if j.kind != "encode"]
         encoding = [j for j in alive if j.kind == "encode"]
-        if len(page.store.cases(page.project.id)) != len(page.cases) or not alive:
+        done = sum(1 for c in page.cases if page.ready(c.id))
+        if (len(page.store.cases(page.project.id)), done) != drawn or not alive:
             st.rerun()
         for job in reading:
             frame.heading(words("gather.reading"))
             st.progress(job.fraction, text=words.note(job.note) if job.note else words("gather.reading"))
             if st.button(words("app.cancel"), key=f"stop-{job.id}", icon=":material/stop:"):
-                page.jobs.cancel(job.id)
+                page.queue.cancel(job.id)
         if encoding:
             total = len(page.cases)
-            done = sum(1 for c in page.cases if page.ready(c.id))
             frame.heading(words("gather.preparing"))
             st.progress(done / max(1, total), text=words("gather.preparing_count", done=done, total=total))
             frame.quiet(words("gather.preparing_why"))
@@ -62,7 +63,7 @@ def _progress(page: Page) -> None:
 
 
 def _last_result(page: Page) -> None:
-    words, job = page.words, page.jobs.latest("take_in", page.project.id)
+    words, job = page.words, page.queue.latest("take_in", page.project.id)
     if job is None:
         return
     if job.state == "failed" and job.error:
@@ -83,7 +84,9 @@ def _cases(page: Page) -> None:
     rows = []
     for each in page.cases:
         case = each.case
-        kind = words("gather.kind_image") if case.kind == "image" else words("gather.kind_volume", modality=case.modality)
+        kind = (
+            words("gather.kind_image") if case.kind == "image" else words("gather.kind_volume", modality=case.modality)
+        )
         rows.append(
             {
                 words("gather.table_case"): page.title(each.id),
@@ -125,8 +128,8 @@ def _identity(page: Page) -> None:
     kept = load_case(page.case_dir(page.case_id)).kept
     with st.expander(words("gather.identity")):
         frame.quiet(words("gather.identity_pixels"))
-        job = page.jobs.latest("take_in", page.project.id) or page.jobs.latest("demo")
-        removed = (job.result or {}).get("removed", []) if job else []
+        job = page.queue.latest("take_in", page.project.id) or page.queue.latest("demo")
+        removed = (job.result or {}).get("removed", {}) if job else {}
         if removed:
             frame.heading(words("gather.identity_removed"))
             frame.quiet(", ".join(removed))
@@ -136,7 +139,9 @@ def _identity(page: Page) -> None:
 
 def _next(page: Page) -> None:
     with st.container(key="next"):
-        if st.button(page.words("app.step_label"), key="to-label", type="primary", width="stretch", disabled=not page.cases):
+        if st.button(
+            page.words("app.step_label"), key="to-label", type="primary", width="stretch", disabled=not page.cases
+        ):
             state.go("label")
             st.rerun()
         frame.quiet(page.words("gather.next_hint"))

@@ -13,13 +13,15 @@ from dashboard.steps.look import look
 from engine.intake import load_case
 from engine.projects.records import UNSURE
 
+VIEWER_HEIGHT = 806  # of a window of 900, less the bar, the foot and their margins
+
 
 def show(page: Page) -> None:
     with frame.columns() as (left, centre, right):
         with left:
             picked = label_list(page, "worklist")
         with centre:
-            look(page, page.case_id, on_key=lambda key: press(page, key))
+            look(page, page.case_id, on_key=lambda key: press(page, key), height=VIEWER_HEIGHT)
         with right:
             _panel(page)
     if picked and picked != page.case_id:
@@ -96,7 +98,7 @@ def class_buttons(page: Page) -> None:
         count = sum(1 for v in page.labels.values() if v == name)
         with st.container(key=f"class-{i}"):
             st.html(f"<style>.st-key-class-{i} button {{ border-left: 5px solid {mark.colour} !important; }}</style>")
-            text = f"`{i + 1}`  {mark.shape} {_plain(name)}  ·  {count}"
+            text = f"`{i + 1}`  {mark.shape} {plain(name)}  ·  {count}"
             if st.button(text, key=f"give-{i}", width="stretch") and page.case_id:
                 give(page, page.case_id, name, go_on=True)
                 st.rerun()
@@ -112,7 +114,7 @@ def class_buttons(page: Page) -> None:
     _edit_classes(page)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A class name as Streamlit's Markdown shows it to the letter."""
     return "".join("\\" + ch if ch in "\\`*_{}[]()#+-.!:$~<>|" else ch for ch in name)
 
@@ -126,15 +128,15 @@ def _edit_classes(page: Page) -> None:
                 if name.strip() in page.classes or len(page.classes) >= 9:
                     st.warning(words("label.class_exists"))
                 else:
-                    page.store.add_class(page.project.id, name.strip(), who=page.reader)
+                    page.store.add_class(page.project.id, name.strip(), reader=page.reader)
                     st.rerun()
         for i, old in enumerate(page.classes):
             new = st.text_input(f"{i + 1}", value=old, key=f"rename-{page.project.id}-{i}-{old}", max_chars=40)
             if new.strip() and new.strip() != old and new.strip() not in page.classes:
-                page.store.rename_class(page.project.id, old, new.strip(), who=page.reader)
+                page.store.rename_class(page.project.id, old, new.strip(), reader=page.reader)
                 st.rerun()
             if st.button(f"{words('label.remove_class')}: {old}", key=f"drop-{i}-{old}", type="tertiary"):
-                page.store.remove_class(page.project.id, old, who=page.reader)
+                page.store.remove_class(page.project.id, old, reader=page.reader)
                 st.rerun()
 
 

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
 from dashboard import frame
+from dashboard.class_marks import class_mark
 from dashboard.state import Page
-from dashboard.viewer import viewer
-from engine.intake import load_case
-from engine.nouns import Case, Place
+from dashboard.viewer import Event, Overlay, describe, viewer
+from engine.nouns import Place
+
+KEYS = {"ctrl+z": "undo", "n": "next", "j": "next", "k": "previous"}
 
 
-def viewer_case(page: Page, case: Case) -> dict:
-    """A case as the viewer takes it: what it is, where its voxels lie in the patient, where they are fetched."""
-    geometry = case.geometry
-    return {
-        "id": case.id,
-        "kind": case.kind,
-        "shape": list(case.shape[:3]),
-        "spacing_mm": list(geometry.spacing_mm),
-        "origin_mm": list(geometry.origin_mm),
-        "axes": [list(a) for a in geometry.axes],
-        "measured": geometry.measured,
-        "is_hu": case.is_hu,
-        "colour": len(case.shape) == 4,
-        "windows": [list(w) for w in case.windows],
-        "synthetic": bool(case.kept.get("synthetic")),
-        "title": page.title(case.id),
-        "project": page.project.id,
-    }
+def viewer_case(page: Page, case_id: str) -> dict[str, Any]:
+    """A case as the viewer takes it."""
+    case = page.by_id[case_id].case
+    return describe(case, title=page.title(case_id), synthetic=bool(case.kept.get("synthetic")))
 
 
 def look(
@@ -38,37 +27,67 @@ def look(
     case_id: str | None,
     *,
     on_key: Callable[[str], bool],
-    overlay: dict | None = None,
-    marks: Sequence[dict] = (),
+    height: int,
+    overlay: Overlay | None = None,
+    marks: Sequence[Mapping[str, Any]] = (),
     found: Sequence[Place] = (),
     start_mm: Sequence[float] | None = None,
+    start_slice: int | None = None,
+    note: str = "",
 ) -> None:
     """Draw the viewer for a case and act on what was done in it. Keys go to `on_key`; True draws the page anew."""
     if case_id is None:
         frame.card(page.words("gather.none"), quiet=page.words("gather.hint_empty"))
         return
-    pointed = list(page.places.get(case_id) or [])
-    result = viewer(
-        viewer_case(page, load_case(page.case_dir(case_id))),
+    pointed = page.places.get(case_id, ())
+    if start_mm is None and pointed:
+        start_mm = pointed[0].centre_mm
+    start = None
+    if start_mm is not None:
+        start = {"place_mm": list(start_mm)}
+    elif start_slice is not None:
+        start = {"slice": start_slice}
+    events = viewer(
+        viewer_case(page, case_id),
         key="viewer",
-        language=page.words.language,
+        lang=page.words.language,
+        height=height,
         overlay=overlay,
-        marks=list(marks),
-        places=[p.to_json() for p in (*pointed, *found)],
-        region=page.regions[case_id].to_json() if page.regions.get(case_id) else None,
-        start_mm=list(start_mm) if start_mm is not None else None,
+        marks=marks,
+        places=[_drawn(page, case_id, p) for p in (*pointed, *found)],
+        region=page.regions.get(case_id),
+        start=start,
+        note=note,
     )
-    if _act(page, case_id, result, on_key):
+    changed = [_act(page, event, on_key) for event in events]
+    if any(changed):
         st.rerun()
 
 
-def _act(page: Page, case_id: str, result, on_key: Callable[[str], bool]) -> bool:
-    if result.place:
-        page.store.set_place(page.project.id, case_id, Place.from_json(result.place), reader=page.reader)
-        return True
-    if result.region:
-        page.store.set_region(page.project.id, case_id, Place.from_json(result.region), reader=page.reader)
-        return True
-    if result.label_key:
-        return on_key(result.label_key["key"])
-    return False
+def _drawn(page: Page, case_id: str, place: Place) -> dict[str, Any]:
+    """A place with its name and, where a person pointed in a labelled case, the colour of the label."""
+    label = page.labels.get(case_id)
+    drawn = {**place.to_json()}
+    if place.by == "person" and label in page.classes:
+        drawn |= {"label": label, "colour": class_mark(page.classes, label).colour}
+    elif place.by == "finder":
+        drawn |= {"label": page.words("evidence.found_here")}
+    return drawn
+
+
+def _act(page: Page, event: Event, on_key: Callable[[str], bool]) -> bool:
+    """Write what was done to the store, on the case that was shown when it happened."""
+    if event.case not in page.by_id:
+        return False
+    project, reader = page.project.id, page.reader
+    if event.kind == "key":
+        return on_key(KEYS.get(event.key, event.key))
+    if event.kind == "place":
+        page.store.set_place(project, event.case, event.place, reader=reader)
+    elif event.kind == "region":
+        page.store.set_region(project, event.case, event.place, reader=reader)
+    elif event.kind == "clear_place":
+        page.store.clear_place(project, event.case, reader=reader)
+    elif event.kind == "clear_region":
+        page.store.set_region(project, event.case, None, reader=reader)
+    return True

@@ -9,8 +9,8 @@ import streamlit as st
 
 from dashboard import frame
 from dashboard.state import Page
-from dashboard.steps.adapt import test_sentences
 from dashboard.steps.cases_list import label_list
+from dashboard.steps.tested import test_sentences
 from engine.jobs.queue import LEARN
 
 EXPORTS = ("csv", "png", "project")
@@ -47,9 +47,7 @@ def _summary(page: Page) -> None:
     ]
     st.html(
         '<div class="hf-card">'
-        + "".join(
-            f'<p class="hf-p"><b>{frame.html.escape(k)}</b> {frame.html.escape(v)}</p>' for k, v in rows
-        )
+        + "".join(f'<p class="hf-p"><b>{frame.html.escape(k)}</b> {frame.html.escape(v)}</p>' for k, v in rows)
         + "</div>"
     )
     for sentence in test_sentences(page):
@@ -64,7 +62,7 @@ def _export(page: Page, kind: str) -> None:
         frame.quiet(words(f"report.{kind}_hint"))
         key = f"export-{kind}-{page.project.id}"
         job_id = st.session_state.get(key)
-        job = page.jobs.job(job_id) if job_id else None
+        job = page.queue.state(job_id) if job_id else None
         if job is not None and job.alive:
             _wait(page, job.id)
         elif job is not None and job.state == "done":
@@ -74,7 +72,7 @@ def _export(page: Page, kind: str) -> None:
                 frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
             if st.button(words("report.make"), key=f"make-{kind}"):
                 args = {"project": page.project.id, "what": kind, "reader": page.reader, "language": words.language}
-                job = page.jobs.submit("export", args, lane=LEARN, key=key, project=page.project.id)
+                job = page.queue.file("export", args, lane=LEARN)
                 st.session_state[key] = job.id
                 st.rerun()
 
@@ -82,7 +80,7 @@ def _export(page: Page, kind: str) -> None:
 def _wait(page: Page, job_id: str) -> None:
     @st.fragment(run_every=0.4)
     def wait() -> None:
-        job = page.jobs.job(job_id)
+        job = page.queue.state(job_id)
         if not job.alive:
             st.rerun()
         st.progress(job.fraction, text=page.words("report.make"))

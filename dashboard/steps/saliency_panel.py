@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import streamlit as st
 
 from dashboard import frame
+from dashboard.predicted import Predicted
 from dashboard.state import Page
+from dashboard.viewer import Overlay
 from engine.jobs.queue import LEARN
+from engine.nouns import Geometry
 
 METHODS = ("gradcam", "ig", "occlusion")
 
 
-def saliency_panel(page: Page, prediction: Mapping) -> dict | None:
-    """Draw the choice and the state of the map. Returns the overlay for the viewer once the map is there.
+@dataclass(frozen=True)
+class SaliencyMap:
+    """A finished map: what the viewer lays over the case, and the slices it is strongest on, strongest first."""
+
+    overlay: Overlay
+    strongest: tuple[int, ...]
+
+
+def saliency_panel(page: Page, prediction: Predicted) -> SaliencyMap | None:
+    """Draw the choice and the state of the map. Returns the map once it is there.
 
     The first method's map is drawn as soon as a case is opened; the others when they are chosen.
     """
@@ -28,9 +40,8 @@ def saliency_panel(page: Page, prediction: Mapping) -> dict | None:
         label_visibility="collapsed",
         key="saliency-method",
     )
-    args = {"run": page.run.id, "case": prediction["case"], "method": method}
-    key = f"explain-{page.run.id}-{prediction['case']}-{method}"
-    job = page.jobs.submit("explain", args, lane=LEARN, key=key, project=page.project.id, reuse_done=True)
+    args = {"run": page.run.id, "case": prediction.case, "method": method}
+    job = page.queue.find("explain", args) or page.queue.file("explain", args, lane=LEARN, project=page.project.id)
     if job.alive:
         _wait(page, job.id)
         return None
@@ -45,7 +56,7 @@ def _wait(page: Page, job_id: str) -> None:
 
     @st.fragment(run_every=0.3)
     def wait() -> None:
-        job = page.jobs.job(job_id)
+        job = page.queue.state(job_id)
         if not job.alive:
             st.rerun()
         st.progress(job.fraction, text=words("evidence.map_working"))
@@ -53,7 +64,7 @@ def _wait(page: Page, job_id: str) -> None:
     wait()
 
 
-def _checked(page: Page, result: Mapping) -> dict:
+def _checked(page: Page, result: Mapping) -> SaliencyMap:
     """The map's check in a word, its figures on demand, and the overlay itself."""
     words = page.words
     frame.card(words.note(result["verdict"]), quiet=words("evidence.overlay_hint"))
@@ -62,12 +73,7 @@ def _checked(page: Page, result: Mapping) -> dict:
             frame.quiet(words("evidence.delta", percent=f"{100 * result['delta']:.1f}"))
         frame.quiet(words("evidence.likeness", value=f"{result['likeness']:.2f}"))
         frame.quiet(words("evidence.strongest", slices=", ".join(str(s + 1) for s in result["strongest"])))
-    return {
-        "id": result["overlay"],
-        "url": f"/hf/overlays/{result['overlay']}?p={page.project.id}",
-        "shape": result["shape"],
-        "origin_mm": result["geometry"]["origin_mm"],
-        "axes": result["geometry"]["axes"],
-        "spacing_mm": result["geometry"]["spacing_mm"],
-        "strongest": result["strongest"],
-    }
+    overlay = Overlay(
+        f"/hf/overlays/{result['overlay']}", tuple(result["shape"]), Geometry.from_json(result["geometry"])
+    )
+    return SaliencyMap(overlay, tuple(result["strongest"]))

@@ -35,6 +35,15 @@ class Runs(Database):
             audit.append(db, reader, "adapt", project, detail=detail)
         return run
 
+    def complete_run(self, run: str, more: Mapping[str, Any]) -> None:
+        """Adds what was found out about a run after it was filed (its tests) to its record."""
+        with self.write() as db:
+            row = db.execute("select * from run where id = ?", (run,)).fetchone()
+            if row is None:
+                raise StoreError("store.no_run")
+            record = {**json.loads(row["json"]), **more}
+            db.execute("update run set json = ? where id = ?", (_json(record), run))
+
     def runs(self, project: str) -> list[Run]:
         """All runs of a project, newest first."""
         with self.read() as db:

@@ -19,7 +19,7 @@ from engine.nouns import Note, Place
 
 def file_encode(project: str, case_id: str) -> None:
     """Ask for a case's embedding; asking twice is asking once."""
-    rooms.jobs().submit("encode", {"case": case_id}, lane=INTAKE, key=f"encode-{case_id}", project=project)
+    rooms.queue().file("encode", {"case": case_id}, lane=INTAKE, project=project)
 
 
 def encode(

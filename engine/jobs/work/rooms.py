@@ -6,8 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from engine.encoders import Encoder, load_encoder
-from engine.jobs.queue import Jobs
-from engine.jobs.worker import jobs_file
+from engine.jobs.queue import Queue
 from engine.projects.store import Store
 from engine.settings import Settings, load_settings
 
@@ -23,8 +22,8 @@ def store() -> Store:
 
 
 @cache
-def jobs() -> Jobs:
-    return Jobs(jobs_file(settings()))
+def queue() -> Queue:
+    return Queue(settings().data_dir)
 
 
 @cache

@@ -21,7 +21,7 @@ def take_in_upload(
     uploads = Uploads(rooms.store(), rooms.settings().uploads_dir)
     source = uploads.source(args["upload"])
     result = take_in_folder(args["project"], source, args.get("reader", ""), args["upload"], report, cancelled)
-    uploads.discard(args["upload"], "cancelled" if cancelled() else "taken", who=args.get("reader", ""))
+    uploads.discard(args["upload"], "cancelled" if cancelled() else "taken", reader=args.get("reader", ""))
     return result
 
 
@@ -38,7 +38,7 @@ def take_in_folder(
     taken = take_in(source, settings.cases_dir, key=patient_key(settings.key_file), report=tell, cancelled=cancelled)
     before = {c.id for c in store.cases(project)}
     for case in taken.cases:
-        store.add_case(project, case, upload=upload, who=reader)
+        store.add_case(project, case, upload=upload, reader=reader)
         file_encode(project, case.id)
     store.refuse(project, taken.refused, upload=upload)
     return _said(taken, before)
@@ -50,8 +50,8 @@ def _said(taken: Taken, before: set[str]) -> dict[str, Any]:
         "cases": len(taken.cases) - len(already),
         "already": len(already),
         "refused": len(taken.refused),
-        "removed": list(taken.removed),
-        "kept": list(taken.kept),
+        "removed": dict(taken.removed),
+        "notes": [n.to_json() for n in taken.notes],
     }
 
 

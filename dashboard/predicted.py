@@ -1,0 +1,67 @@
+"""A prediction as the page draws it: read from the run's JSON, so that the page needs nothing that computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.nouns import Place
+
+
+@dataclass(frozen=True)
+class Near:
+    """A labelled case that a prediction rests on."""
+
+    case: str
+    label: str
+    distance: float
+    at_mm: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One predicted case: scores by class with their likely range, whether it is unlike anything labelled, where was
+    looked (best first) and the most similar labelled cases."""
+
+    case: str
+    predicted: str
+    scores: Mapping[str, float]
+    low: Mapping[str, float]
+    high: Mapping[str, float]
+    unlike: bool
+    places: tuple[Place, ...]
+    near: tuple[Near, ...]
+
+    @property
+    def score(self) -> float:
+        return self.scores[self.predicted]
+
+    @property
+    def by_score(self) -> list[str]:
+        """Classes, most likely first."""
+        return sorted(self.scores, key=lambda name: -self.scores[name])
+
+    @property
+    def sureness(self) -> tuple[bool, float]:
+        """Sorts the least sure first: what is unlike anything labelled, then how close the best two are."""
+        top = [self.scores[name] for name in self.by_score]
+        return (not self.unlike, top[0] - top[1] if len(top) > 1 else 1.0)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Predicted:
+        classes = raw["classes"]
+        at = raw.get("neighbours_at_mm") or [None] * len(raw["neighbours"])
+        return cls(
+            raw["case"],
+            raw["predicted"],
+            dict(zip(classes, raw["probabilities"], strict=True)),
+            dict(zip(classes, raw["low"], strict=True)),
+            dict(zip(classes, raw["high"], strict=True)),
+            bool(raw["unlike_flag"]),
+            tuple(Place.from_json(p) for p in raw.get("places", ())),
+            tuple(
+                Near(n["case"], n["label"], n["distance"], tuple(mm) if mm else None)
+                for n, mm in zip(raw["neighbours"], at, strict=True)
+            ),
+        )

@@ -1,0 +1,226 @@
+"""Adapt: labels and embeddings -> a model of the task -> predictions for the others, filed as a run."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import engine
+from engine.evidence import Judgement, Prediction, judge
+from engine.jobs.queue import LEARN, Cancelled
+from engine.jobs.work import looks, rooms
+from engine.jobs.work.looks import Look
+from engine.learners import Step, Support, learner
+from engine.nouns import Case, Note, Place
+from engine.projects.digest import marks_digest
+from engine.projects.records import Project, Run
+from engine.projects.split import Split, split_cases
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a project's people have said when Adapt was pressed."""
+
+    project: Project
+    cases: Mapping[str, Case]
+    labels: Mapping[str, str | None]
+    places: Mapping[str, Sequence[Place]]
+    regions: Mapping[str, Place]
+    split: Split
+
+    @property
+    def marks(self) -> str:
+        return marks_digest(self.labels, self.places, self.regions)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that have a labelled case; one without any can't be predicted."""
+        return tuple(c for c in self.project.classes if self.split.counts[c])
+
+
+def read_said(project_id: str) -> Said:
+    store = rooms.store()
+    project, cases, labels = store.project(project_id), store.cases(project_id), store.labels(project_id)
+    split = split_cases(cases, labels, project.classes)
+    return Said(
+        project, {c.id: c.case for c in cases}, labels, store.places(project_id), store.regions(project_id), split
+    )
+
+
+def adapt(
+    args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
+) -> dict[str, Any]:
+    """args: project, learner, seed, look ("auto", "whole", "place"), reader. Result: the run's id."""
+    started = time.perf_counter()
+    said = read_said(args["project"])
+    report(0, 5, Note("work.gathering").to_json())
+    look = choose_look(said, args["look"], args["seed"], report, cancelled)
+    looked = time.perf_counter()
+    support = support_of(said, look)
+    report(3, 5, Note("work.judging", {"count": len(said.split.query)}).to_json())
+    judgement = _judge(args, said, look, support, report, cancelled)
+    record = _record(args, said, look, judgement)
+    record["seconds"] = {"looking": looked - started, "predictions": time.perf_counter() - started}
+    predictions = {p.case: {**p.to_json(), **_where(look, p)} for p in judgement.predictions}
+    before = rooms.store().latest_run(said.project.id)
+    record["changed"] = _changed(before, predictions)
+    run = rooms.store().file_run(said.project.id, record, predictions, reader=args.get("reader", ""))
+    keep_support(run.id, support)
+    rooms.queue().file("test", {"project": said.project.id, "run": run.id}, lane=LEARN)
+    return {"run": run.id}
+
+
+def choose_look(said: Said, wanted: str, seed: int, report: Callable[..., None], cancelled: Callable[[], bool]) -> Look:
+    """The place where enough was pointed at (the test afterwards says whether that was wise), else the whole scan."""
+    cases = [*said.split.support, *said.split.query]
+    if wanted != "whole" and looks.can_point(cases, said.places):
+        return looks.place_look(cases, said.places, seed=seed, report=report, cancelled=cancelled)
+    return looks.whole_look(cases, said.regions)
+
+
+def support_of(said: Said, look: Look) -> Support:
+    """The labelled cases as a learner takes them. Raises SupportError where they can't teach."""
+    ids = said.split.support
+    return Support(
+        torch.from_numpy(np.stack([look.embeddings[c] for c in ids])),
+        torch.tensor([said.classes.index(said.labels[c]) for c in ids]),
+        said.classes,
+        tuple(patient(said.cases[c]) for c in ids),
+    )
+
+
+def patient(case: Case) -> str:
+    """Who a case belongs to: its patient's code, or itself where nobody is named."""
+    return case.patient or case.id
+
+
+def _judge(
+    args: Mapping[str, Any],
+    said: Said,
+    look: Look,
+    support: Support,
+    report: Callable[..., None],
+    cancelled: Callable[[], bool],
+) -> Judgement:
+    query = said.split.query
+
+    def on_step(step: Step) -> None:
+        if cancelled():
+            raise Cancelled
+
+    def progress(done: int, total: int) -> None:
+        if cancelled():
+            raise Cancelled
+        report(3 + 2 * done / total, 5, Note("work.testing").to_json())
+
+    judgement, _ = judge(
+        learner(args["learner"]),
+        support,
+        said.split.support,
+        torch.from_numpy(np.stack([look.embeddings[c] for c in query])),
+        query,
+        [patient(said.cases[c]) for c in query],
+        facts=facts(said),
+        seed=args["seed"],
+        on_step=on_step,
+        progress=progress,
+    )
+    return judgement
+
+
+def facts(said: Said) -> dict[str, list[object]]:
+    """What is known of the labelled scans apart from the finding: it must not tell the class by itself."""
+    cases = [said.cases[c] for c in said.split.support]
+    return {
+        "site": [c.site or None for c in cases],
+        "scanner": [c.kept.get("manufacturer") or None for c in cases],
+        "kernel": [c.kept.get("kernel") or None for c in cases],
+        "slices": [c.shape[0] for c in cases],
+        "thickness": [round(c.geometry.spacing_mm[0], 2) for c in cases],
+    }
+
+
+def _record(args: Mapping[str, Any], said: Said, look: Look, judgement: Judgement) -> dict[str, Any]:
+    """Everything to repeat the run, and what it gave beside the predictions."""
+    raw = judgement.to_json()
+    raw.pop("predictions")
+    return {
+        **raw,
+        "learner": args["learner"],
+        "seed": args["seed"],
+        "look": look.name,
+        "asked_look": args["look"],
+        "device": str(rooms.encoder().device).upper(),
+        "support": [{"case": c, "label": said.labels[c], "at_mm": _at(look, c)} for c in said.split.support],
+        "split": {
+            "query": list(said.split.query),
+            "same_patient": list(said.split.same_patient),
+            "unsure": list(said.split.unsure),
+        },
+        "marks": said.marks,
+        "versions": {
+            "handful": engine.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        "hashes": {"encoder": rooms.encoder().identity},
+    }
+
+
+def _at(look: Look, case: str) -> list[float] | None:
+    places = look.places.get(case)
+    return list(places[0].centre_mm) if places else None
+
+
+def _where(look: Look, prediction: Prediction) -> dict[str, Any]:
+    """The places looked at in a predicted case, best first, and where its neighbours were looked at."""
+    return {
+        "places": [p.to_json() for p in look.places.get(prediction.case, ())],
+        "neighbours_at_mm": [_at(look, n.case) for n in prediction.neighbours],
+    }
+
+
+def _changed(before: Run | None, predictions: Mapping[str, Mapping]) -> list[dict[str, str]] | None:
+    """Cases whose prediction is another than in the run before; None where this is the first."""
+    if before is None:
+        return None
+    old = rooms.store().predictions(before.id)
+    return [
+        {"case": case, "before": old[case]["predicted"], "after": new["predicted"]}
+        for case, new in predictions.items()
+        if case in old and old[case]["predicted"] != new["predicted"]
+    ]
+
+
+def keep_support(run_id: str, support: Support) -> None:
+    """Keep the embeddings a run learned from, so that its evidence can be drawn later from the very same model."""
+    folder = rooms.settings().data_dir / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{run_id}.part"
+    with part.open("wb") as out:
+        np.savez(
+            out,
+            embeddings=support.embeddings.numpy(),
+            targets=support.targets.numpy(),
+            classes=np.array(support.classes),
+            groups=np.array(support.groups),
+        )
+    part.replace(folder / f"{run_id}.npz")
+
+
+def kept_support(run_id: str) -> Support:
+    """The support of a run. Raises FileNotFoundError where it was not kept."""
+    with np.load(rooms.settings().data_dir / "runs" / f"{run_id}.npz", allow_pickle=False) as raw:
+        return Support(
+            torch.from_numpy(raw["embeddings"]),
+            torch.from_numpy(raw["targets"]),
+            tuple(str(c) for c in raw["classes"]),
+            tuple(str(g) for g in raw["groups"]),
+        )
