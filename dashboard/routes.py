@@ -2,8 +2,8 @@
 
 GET  /hf/assets/{hash}/{path}    files shipped under assets/: the hash is theirs, so browsers keep them for good
 GET  /hf/cases/{case}/thumb      a picture of a case, 160 pixels
-GET  /hf/voxels/...              slices of a case (dashboard.viewer.voxels)
-GET  /hf/overlays/{id}           a saliency map as bytes; its description at .../{id}.json
+GET  /hf/cases/{case}/voxels     slices of a case, and the viewer's own file (dashboard.viewer.voxels)
+GET  /hf/overlays/{id}           a saliency map as bytes
 GET  /hf/downloads/{id}/{name}   what an export job wrote
 GET, POST /hf/login, POST /hf/logout
 """
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import mimetypes
 import re
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -24,6 +26,8 @@ from starlette.routing import BaseRoute, Route
 from dashboard.login import Login
 from dashboard.thumbnail import thumbnail
 from dashboard.upload.routes import UploadRoutes
+from dashboard.viewer import routes as viewer_routes
+from engine.intake import load_volume
 from engine.jobs.queue import Queue
 from engine.projects import Store
 from engine.projects.uploads import Uploads
@@ -63,7 +67,7 @@ def make_routes(settings: Settings, store: Store, queue: Queue, login: Login) ->
         Route("/hf/logout", login.leave, methods=["POST"]),
         Route("/hf/assets/{digest}/{path:path}", files.asset),
         Route("/hf/cases/{case}/thumb", files.thumb),
-        Route("/hf/overlays/{overlay}", files.overlay),
+        *viewer_routes(files.voxels, files.overlay),
         Route("/hf/downloads/{download}/{name}", files.download),
         *uploads.routes(),
     ]
@@ -95,19 +99,17 @@ class _Files:
             return Response(status_code=404)
         return FileResponse(path, media_type="image/png", headers={"cache-control": IMMUTABLE})
 
-    async def overlay(self, request: Request) -> Response:
-        """The bytes of a saliency map, or its description."""
-        name, dot, ending = request.path_params["overlay"].partition(".")
-        suffix = {"": ".u8", ".json": ".json", ".u8": ".u8"}.get(dot + ending)
-        if suffix is None or not _ID.fullmatch(name):
-            return Response(status_code=404)
-        path = overlays_dir(self.settings) / (name + suffix)
-        if not path.is_file():
-            return Response(status_code=404)
-        # Without "identity" Streamlit's gzip would spend seconds on what a loopback carries in no time.
-        headers = {"cache-control": IMMUTABLE, "content-encoding": "identity"}
-        media = "application/json" if suffix == ".json" else "application/octet-stream"
-        return FileResponse(path, media_type=media, headers=headers)
+    def voxels(self, request: Request, case: str) -> np.ndarray | None:
+        """The voxels of a case as a memory map, None where there is no such case."""
+        return load_volume(self.settings.cases_dir / case).voxels if self._has_case(case) else None
+
+    def overlay(self, request: Request, overlay: str) -> np.ndarray | None:
+        """The map of an overlay as a memory map, None where there is none. Its shape stands in its description."""
+        folder = overlays_dir(self.settings)
+        if not _ID.fullmatch(overlay) or not (folder / f"{overlay}.json").is_file():
+            return None
+        shape = json.loads((folder / f"{overlay}.json").read_text("utf-8"))["shape"]
+        return np.memmap(folder / f"{overlay}.u8", np.uint8, "r", shape=tuple(shape))
 
     async def download(self, request: Request) -> Response:
         """A finished export, always as a file to keep and never as a page to open."""
