@@ -6,13 +6,14 @@ for its turn is not killed before `PATIENCE` times its limit.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from engine.nouns import Note
 ROOT = Path(__file__).resolve().parent.parent.parent
 POLL_SECONDS = 0.1
 PATIENCE = 6
+AHEAD = 8  # requests sent ahead; few enough to fit the 64 KiB of a pipe with the longest file names
 START_SECONDS = 20.0  # importing pydicom and numpy takes 0.5 s; a cold disk and a busy machine more
 
 
@@ -44,6 +46,7 @@ class Bounded:
         self.cancelled = cancelled or (lambda: False)
         self.child: subprocess.Popen[bytes] | None = None
         self._rest = b""
+        self._asked = 0.0
 
     def __enter__(self) -> Bounded:
         return self
@@ -52,40 +55,56 @@ class Bounded:
         self.stop()
 
     def ask(self, op: str, *, seconds: float, **request: Any) -> dict[str, Any]:
-        """The child's answer, or {"refused": note} where it hung, crashed or was refused memory.
+        """One answer; see `ask_all`."""
+        return next(iter(self.ask_all([(seconds, {"op": op, **request})])))
 
-        Raises Cancelled, and NoSpace when the disk is full.
+    def ask_all(self, requests: Sequence[tuple[float, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+        """The child's answers, in order, to requests with their limits in seconds.
+
+        An answer is {"refused": note} where the child hung, crashed or was refused memory; the requests after it go
+        to a fresh child. A few requests are sent ahead, so that the child need not wait for this process. The answers
+        must be taken to the end before anything else is asked. Raises Cancelled, and NoSpace when the disk is full.
         """
-        fresh = self._started()
-        line = json.dumps({"op": op, **request}).encode() + b"\n"
-        try:
-            self.child.stdin.write(line)
-            self.child.stdin.flush()
+        sent = 0
+        for index, (seconds, _) in enumerate(requests):
+            fresh = self._started()
+            if fresh:
+                sent = index
+            while sent < min(len(requests), index + AHEAD) and self._send(requests[sent][1]):
+                sent += 1
             answer = self._answer(seconds + (START_SECONDS if fresh else 0.0))
-        except BrokenPipeError:
-            answer = None
-        if answer is None:
-            self.stop()
-            return {"refused": Note("refused.crashed").to_json()}
-        if answer.get("tired"):
-            self.stop()
-        if answer.get("failed") == "no_space":
-            raise NoSpace(28, "no space left")
-        return answer
+            if answer is None:
+                answer = {"refused": Note("refused.crashed").to_json()}
+                self.stop()
+            if answer.get("tired"):
+                self.stop()
+            if answer.get("failed") == "no_space":
+                self.stop()
+                raise NoSpace(28, "no space left")
+            yield answer
 
     def stop(self) -> None:
         """End this child, and only this one."""
         if self.child is not None:
             self.child.kill()
             self.child.wait()
-            self.child.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self.child.stdin.close()
             self.child.stdout.close()
             self.child, self._rest = None, b""
 
-    def _started(self) -> bool:
-        if self.child is not None and self.child.poll() is None:
+    def _send(self, request: dict[str, Any]) -> bool:
+        """False if the child has died; what it answered before can still be read."""
+        try:
+            self.child.stdin.write(json.dumps(request).encode() + b"\n")
+            self.child.stdin.flush()
+        except BrokenPipeError:
             return False
-        self.stop()
+        return True
+
+    def _started(self) -> bool:
+        if self.child is not None:
+            return False
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each thread reserves address space
         self.child = subprocess.Popen(
@@ -95,12 +114,14 @@ class Bounded:
             stderr=subprocess.DEVNULL,
             env={**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(paths)},
         )
+        self._process = psutil.Process(self.child.pid)
         return True
 
     def _answer(self, seconds: float) -> dict[str, Any] | None:
         """One line from the child; None if it died; a refusal if it took too long."""
         began, used = time.monotonic(), self._processor_seconds()
         out = self.child.stdout.fileno()
+        self._stop_if_cancelled()
         while b"\n" not in self._rest:
             ready, _, _ = select.select([out], [], [], POLL_SECONDS)
             if ready:
@@ -109,9 +130,7 @@ class Bounded:
                     return None
                 self._rest += block
                 continue
-            if self.cancelled():
-                self.stop()
-                raise Cancelled
+            self._stop_if_cancelled()
             wall = time.monotonic() - began
             if wall > seconds and (wall > PATIENCE * seconds or self._processor_seconds() - used > seconds):
                 self.stop()
@@ -119,9 +138,17 @@ class Bounded:
         line, _, self._rest = self._rest.partition(b"\n")
         return json.loads(line)
 
+    def _stop_if_cancelled(self) -> None:
+        """Ask whether to go on, a few times a second at most: the answer may come from a database."""
+        if time.monotonic() - self._asked > POLL_SECONDS:
+            self._asked = time.monotonic()
+            if self.cancelled():
+                self.stop()
+                raise Cancelled
+
     def _processor_seconds(self) -> float:
         try:
-            times = psutil.Process(self.child.pid).cpu_times()
+            times = self._process.cpu_times()
             return times.user + times.system
         except psutil.Error:
             return 0.0

@@ -103,7 +103,7 @@ class Readers:
             told["darkest"] = finish.darkest(values)
         if request["out"]:
             voxels.write_slice(Path(request["out"]), tuple(request["shape"]), plan["dtype"], request["index"], values)
-        return {**voxels.facts_of(values), **told}
+        return voxels.facts_of(values, told)
 
     def do_picture(self, request: Request) -> Answer:
         from engine.intake import pictures, voxels
@@ -112,7 +112,7 @@ class Readers:
         if request["out"]:
             shape, dtype = tuple(request["shape"]), request["plan"]["dtype"]
             voxels.write_slice(Path(request["out"]), shape, dtype, request["index"], values)
-        return {**voxels.facts_of(values), **told}
+        return voxels.facts_of(values, told)
 
     def do_whole(self, request: Request) -> Answer:
         """Read a NIfTI or NRRD file at once: one file is one volume."""

@@ -83,7 +83,7 @@ def refusal_of(header: Header, limits: Limits) -> Note | None:
         return Note("refused.screen_capture")
     if header.samples not in (1, 3):
         return Note("refused.samples", {"samples": header.samples})
-    if header.bits_allocated not in (8, 16):
+    if header.bits_allocated not in (8, 16) or not 1 <= header.bits_stored <= header.bits_allocated:
         return Note("refused.bits", {"bits": header.bits_allocated})
     if header.syntax not in SYNTAXES:
         return Note("refused.syntax", {"syntax": _short(header.syntax)})

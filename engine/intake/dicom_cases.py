@@ -65,22 +65,23 @@ def take_stack(upload: Upload, one: Stack) -> set[int]:
     out = str(draft / cases.VOXELS) if draft else None
     if out:
         upload.child.ask("create", out=out, shape=shape, dtype=dtype, seconds=upload.limits.decode_seconds(0))
+    wanted = [(i, s, out if s is slot[0] else None) for i, slot in enumerate(one.slots) for s in slot]
+    requests = [_request(upload, s, _plan(s, how, dtype, scale), i, shape, to) for i, s, to in wanted]
     facts: dict[int, dict[str, Any]] = {}
     files: list[int] = []
     broken: set[int] = set()
-    for i, slot in enumerate(one.slots):
-        for s in slot:
-            answer = _decode(upload, s, _plan(s, how, dtype, scale), i, shape, None if i in facts else out)
-            if "refused" in answer:
-                upload.refuse(s.file, answer["refused"])
-                broken.add(s.file)
-            elif i not in facts:
-                facts[i] = answer
-                files.append(s.file)
-            elif answer["digest"] == facts[i]["digest"]:
-                upload.ignore(s.file, "double")
-            else:
-                upload.refuse(s.file, Note("refused.same_place"))
+    for (i, s, _), answer in zip(wanted, upload.child.ask_all(requests), strict=True):
+        if "refused" in answer:
+            upload.refuse(s.file, answer["refused"])
+            broken.add(s.file)
+        elif i not in facts:
+            facts[i] = answer
+            files.append(s.file)
+            upload.decoded(s.file)
+        elif answer["digest"] == facts[i]["digest"]:
+            upload.ignore(s.file, "double")
+        else:
+            upload.refuse(s.file, Note("refused.same_place"))
     if broken:
         if draft:
             shutil.rmtree(draft)
@@ -157,21 +158,13 @@ def _plan(s: Slice, how: str, dtype: str, scale: float | None) -> dict[str, Any]
     }
 
 
-def _decode(
+def _request(
     upload: Upload, s: Slice, plan: dict[str, Any], index: int, shape: tuple[int, ...], out: str | None
-) -> dict[str, Any]:
+) -> tuple[float, dict[str, Any]]:
     found = upload.files[s.file]
-    return upload.child.ask(
-        "slice",
-        path=str(found.path),
-        frame=s.frame,
-        plan=plan,
-        index=index,
-        shape=shape,
-        out=out,
-        middle=index == shape[0] // 2,
-        seconds=upload.limits.decode_seconds(found.size + 2 * shape[1] * shape[2]),
-    )
+    seconds = upload.limits.decode_seconds(found.size + 2 * shape[1] * shape[2])
+    request = {"op": "slice", "path": str(found.path), "frame": s.frame, "plan": plan, "index": index, "shape": shape}
+    return seconds, {**request, "out": out, "middle": index == shape[0] // 2}
 
 
 def _fill(upload: Upload, out: str, real: list[int], count: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from engine.intake.header import Frame, Header
 from engine.intake.limits import Limits
 from engine.intake.refusal import DAMAGED, Refusal
 
+LARGEST = 1e9  # places, spacings, slopes and counts stay far below; also keeps NaN and infinity out
 NEEDED = """
 SOPClassUID SOPInstanceUID SeriesInstanceUID StudyInstanceUID Modality ImageType Rows Columns NumberOfFrames
 SamplesPerPixel PhotometricInterpretation BitsAllocated BitsStored PixelRepresentation PixelPaddingValue
@@ -115,13 +117,13 @@ def number(ds: Dataset, keyword: str) -> float | None:
 
 
 def numbers(ds: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    """Exactly `count` finite numbers, or None."""
+    """Exactly `count` numbers of a size that headers have, or None."""
     parts = text(ds, keyword).split("\\")
     try:
         found = tuple(float(p) for p in parts)
     except ValueError:
         return None
-    return found if len(found) == count and all(map(math.isfinite, found)) else None
+    return found if len(found) == count and all(abs(v) < LARGEST for v in found) else None
 
 
 def integer(ds: Dataset, keyword: str) -> int | None:
@@ -199,7 +201,8 @@ def _frames(ds: Dataset, count: int) -> tuple[Frame, ...]:
         if len(per_frame) != count:
             raise Refusal("frames_disagree", frames=count, described=len(per_frame))
         return tuple(_enhanced_frame(item, shared, ds) for item in per_frame)
-    return (_plain_frame(ds),) * count
+    frame = _plain_frame(ds)
+    return (frame,) if count == 1 else (replace(frame, position=None),) * count  # one place cannot hold for all
 
 
 def _plain_frame(ds: Dataset) -> Frame:

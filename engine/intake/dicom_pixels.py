@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.pixels.utils import get_j2k_parameters
+from pydicom.uid import JPEG2000TransferSyntaxes
 
 from engine.intake.dicom_header import refuse_inflation, syntax_of
 from engine.intake.limits import Limits
@@ -49,6 +52,8 @@ def stored_values(ds: Dataset, frame: int, rows: int, columns: int) -> np.ndarra
     """(rows, columns) or (rows, columns, 3) as stored, colour as RGB. Raises Refusal if the size is not as stated."""
     many = int(ds.get("NumberOfFrames") or 1) > 1
     found = pixel_array(ds, index=frame if many else None)
+    if found.dtype == np.uint16 and ds.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes:
+        found = _signed_as_coded(found, ds, frame)
     if ds.get("PhotometricInterpretation") == "PALETTE COLOR":
         found = apply_color_lut(found, ds)
     if found.ndim == (4 if found.shape[-1] == 3 and not many else 3) and found.shape[0] == 1:
@@ -58,6 +63,17 @@ def stored_values(ds: Dataset, frame: int, rows: int, columns: int) -> np.ndarra
     return found
 
 
+def _signed_as_coded(found: np.ndarray, ds: Dataset, frame: int) -> np.ndarray:
+    """JPEG 2000 codes its own sign, and the pixels obey it where the header (Pixel Representation) says unsigned:
+    some Toshiba exports; read by the header, air would come out at 63488."""
+    coded = get_j2k_parameters(get_frame(ds.PixelData, frame, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
+    bits = coded.get("precision", 16)
+    if not coded.get("is_signed") or found.max() < 1 << (bits - 1):
+        return found
+    values = found.astype(np.int32)
+    return np.where(values >= 1 << (bits - 1), values - (1 << bits), values).astype(np.int16)
+
+
 def to_hu(stored: np.ndarray, plan: Mapping[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
     """Stored values -> int16 HU, and what is told of them: facts of the rescaled values, and counts of what changed.
 
@@ -65,23 +81,24 @@ def to_hu(stored: np.ndarray, plan: Mapping[str, Any]) -> tuple[np.ndarray, dict
     The range told is that of the file, padding included.
     """
     slope, intercept = plan["slope"], plan["intercept"]
-    whole = float(slope).is_integer() and float(intercept).is_integer() and abs(slope) < 1 << 14
-    if whole and abs(intercept) < 1 << 29:
-        hu = stored.astype(np.int32) * int(slope) + int(intercept)
+    ends = sorted(float(v) * slope + intercept for v in (stored.min(), stored.max()))
+    if slope == 1 and float(intercept).is_integer() and ends[0] >= INT16.min and ends[1] <= INT16.max:
+        hu = stored.astype(np.int16, copy=True)  # wraps around and back: the sum fits
+        hu += np.int16(int(intercept) % (1 << 16) - (1 << 16 if int(intercept) % (1 << 16) > INT16.max else 0))
     else:
         hu = np.rint(stored.astype(np.float64) * slope + intercept)
-    told: dict[str, Any] = {"min": int(hu.min()), "max": int(hu.max()), "sum": int(hu.sum(dtype=np.float64))}
+    told: dict[str, Any] = {"min": round(ends[0]), "max": round(ends[1]), "sum": int(hu.sum(dtype=np.float64))}
     if plan.get("padding") is not None and (count := _pad(hu, stored, plan)):
         told["padded"] = count
     if told["min"] < INT16.min or told["max"] > INT16.max:
         wild = (hu < INT16.min) | (hu > INT16.max)
         told["clipped"] = int(wild.sum())
         hu = np.clip(hu, INT16.min, INT16.max)
-    if hu.min() < PLAUSIBLE_HU[0] or hu.max() > PLAUSIBLE_HU[1]:
+    if told["min"] < PLAUSIBLE_HU[0] or told["max"] > PLAUSIBLE_HU[1]:
         wild = (hu < PLAUSIBLE_HU[0]) | (hu > PLAUSIBLE_HU[1])
         if wild.mean() > PLAUSIBLE_SHARE:
             raise Refusal("implausible", least=int(hu.min()), most=int(hu.max()))
-    return hu.astype(np.int16), told
+    return hu.astype(np.int16, copy=False), told
 
 
 def _pad(hu: np.ndarray, stored: np.ndarray, plan: Mapping[str, Any]) -> int:

@@ -56,7 +56,8 @@ def window_hints(middle: np.ndarray, is_hu: bool) -> list[tuple[float, float]]:
         lung = float(((middle > LUNG_HU[0]) & (middle < LUNG_HU[1])).mean())
         return [LUNG, SOFT_TISSUE, BONE] if lung > LUNG_SHARE else [SOFT_TISSUE, LUNG, BONE]
     low, high = (float(v) for v in np.percentile(middle, (1, 99.5)))
-    return [((low + high) / 2, max(high - low, 1.0))]
+    width = max(high - low, 1.0)
+    return [(low + width / 2, width)]
 
 
 def draw(middle: np.ndarray, windows: list[tuple[float, float]], spacing: list[float], thumb: Path) -> None:

@@ -7,7 +7,7 @@ and never reaches a case folder. `taking` and `series` work on these records and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 Triple = tuple[float, float, float]
@@ -65,7 +65,7 @@ class Header:
     frames: tuple[Frame, ...] = (Frame(),)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**vars(self), "frames": [vars(frame) for frame in self.frames]}  # asdict copies deeply: 1 ms a file
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Header:

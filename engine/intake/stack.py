@@ -52,9 +52,9 @@ def stack(group: Group) -> Stacked:
     """Sort one group into stacks. Every slice of the group ends in exactly one stack or in `left_out`."""
     slices = list(group.slices)
     base = _base_notes(group)
-    if len(slices) == 1 or not stacks(slices[0]):
-        return Stacked([Stack(((s,),), _flat_geometry(s), base) for s in slices])
-    if any(s.info.position is None or s.info.orientation is None for s in slices):
+    if len(slices) == 1:
+        return Stacked([Stack((tuple(slices),), _flat_geometry(slices[0]), base)])
+    if not stacks(slices[0]) or any(s.info.position is None or s.info.orientation is None for s in slices):
         return _without_places(slices, base)
     done = Stacked()
     for part, part_notes in _tell_apart(slices):
@@ -237,7 +237,7 @@ def _one_stack(run: list[list[Slice]], line: np.ndarray, notes: tuple[Note, ...]
 
 def _unit(vector: np.ndarray | tuple) -> tuple[float, float, float]:
     v = np.asarray(vector, dtype=float)
-    return tuple(float(x) for x in v / np.linalg.norm(v))
+    return tuple(float(x) + 0.0 for x in v / np.linalg.norm(v))  # + 0.0 turns -0.0 into 0.0
 
 
 def _mm(value: float) -> str:

@@ -71,15 +71,22 @@ class _Looked:
 def _look_at_all(upload: Upload) -> _Looked:
     """Look at each file's first bytes and header; archives at the top are unpacked, archives in archives refused."""
     looked = _Looked()
-    waiting = [(found, False) for found in upload.files]
-    while waiting:
-        found, packed = waiting.pop(0)
-        if upload.is_done(found.index):
-            continue
+    archives = _look_at(upload, list(upload.files), looked)
+    for archive in archives:
+        for nested in _look_at(upload, unzip(upload, archive), looked):
+            upload.refuse(nested.index, Note("refused.zip_nested"))
+    return looked
+
+
+def _look_at(upload: Upload, files: list[Found], looked: _Looked) -> list[Found]:
+    """Sort files by what they are into `looked`; returns the zip archives among them."""
+    archives: list[Found] = []
+    for found in files:
         if sniff.is_junk(found.shown):
             upload.ignore(found.index, "junk")
-            continue
-        answer = upload.child.ask("look", path=str(found.path), seconds=upload.limits.header_seconds)
+    files = [found for found in files if not upload.is_done(found.index)]
+    requests = [(upload.limits.header_seconds, {"op": "look", "path": str(found.path)}) for found in files]
+    for found, answer in zip(files, upload.child.ask_all(requests), strict=True):
         kind = answer.get("kind", "")
         if "refused" in answer:
             upload.refuse(found.index, answer["refused"])
@@ -92,11 +99,11 @@ def _look_at_all(upload: Upload) -> _Looked:
             looked.pictures.append((found, answer))
         elif kind in ("nifti", "nrrd"):
             looked.whole.append((found, kind))
-        elif kind == "zip" and not packed:
-            waiting = [(member, True) for member in unzip(upload, found)] + waiting
+        elif kind == "zip":
+            archives.append(found)
         else:
-            upload.refuse(found.index, Note(f"refused.{'zip_nested' if kind == 'zip' else kind}"))
-    return looked
+            upload.refuse(found.index, Note(f"refused.{kind}"))
+    return archives
 
 
 def _take_whole(upload: Upload, whole: list[tuple[Found, str]]) -> None:
@@ -160,12 +167,14 @@ def _take_stack_of_pictures(upload: Upload, members: list[tuple[Found, dict[str,
     out = str(draft / cases.VOXELS) if draft else None
     if out:
         upload.child.ask("create", out=out, shape=shape, dtype=plan["dtype"], seconds=upload.limits.decode_seconds(0))
+    seconds = [upload.limits.decode_seconds(found.size + 3 * shape[1] * shape[2]) for found, _ in pages]
+    requests = [
+        {"op": "picture", "path": str(found.path), "frame": page, "plan": plan, "index": i, "shape": shape, "out": out}
+        for i, (found, page) in enumerate(pages)
+    ]
     facts, broken = [], set()
-    for i, (found, page) in enumerate(pages):
-        answer = upload.child.ask(
-            "picture", path=str(found.path), frame=page, plan=plan, index=i, shape=shape, out=out,
-            seconds=upload.limits.decode_seconds(found.size + 3 * shape[1] * shape[2]),
-        )  # fmt: skip
+    answers = upload.child.ask_all(list(zip(seconds, requests, strict=True)))
+    for (found, _), answer in zip(pages, answers, strict=True):
         if "refused" in answer:
             upload.refuse(found.index, answer["refused"])
             broken.add(found.index)

@@ -10,7 +10,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -68,6 +68,7 @@ class Upload:
         self.files: list[Found] = []
         self.taken = Taken()
         self._done: set[int] = set()
+        self._read: set[int] = set()
         self._drafts = 0
 
     def add(self, path: Path, shown: str, folder: str) -> Found:
@@ -77,9 +78,16 @@ class Upload:
 
     def done(self, index: int) -> None:
         """This file is accounted for."""
-        self._done.add(index)
-        if self.report:
-            self.report(len(self._done), len(self.files), self.files[index].shown)
+        if index not in self._done:
+            self._done.add(index)
+            self.decoded(index)
+
+    def decoded(self, index: int) -> None:
+        """This file has been read, though its case may not be ready: progress for the person who waits."""
+        if index not in self._read:
+            self._read.add(index)
+            if self.report:
+                self.report(len(self._read), len(self.files), self.files[index].shown)
 
     def is_done(self, index: int) -> bool:
         return index in self._done
@@ -159,26 +167,24 @@ def unzip(upload: Upload, found: Found) -> list[Found]:
         return []
     home = upload.drafts / f"zip-{found.index}"
     home.mkdir()
-    members = []
+    parts, requests = [], []
     for n, member in enumerate(listed["members"]):
         shown = f"{found.shown}/{member['name']}"
-        out = home / f"{n:06d}"
-        inside = PurePosixPath(shown).parent.as_posix()
-        part = upload.add(out, shown, inside)
-        answer = member
-        if "refused" not in member:
-            seconds = upload.limits.decode_seconds(member["size"])
-            answer = upload.child.ask(
-                "zip_member", path=str(found.path), member=member["member"], out=str(out), seconds=seconds
-            )
+        part = upload.add(home / f"{n:06d}", shown, PurePosixPath(shown).parent.as_posix())
+        if "refused" in member:
+            upload.refuse(part.index, member["refused"])
+            continue
+        request = {"op": "zip_member", "path": str(found.path), "member": member["member"], "out": str(part.path)}
+        requests.append((upload.limits.decode_seconds(member["size"]), request))
+        parts.append(part)
+    for part, answer in zip(parts, upload.child.ask_all(requests), strict=True):
         if "refused" in answer:
-            out.unlink(missing_ok=True)
+            part.path.unlink(missing_ok=True)
             upload.refuse(part.index, answer["refused"])
         else:
-            members.append(Found(part.index, out, shown, inside, answer["size"]))
-            upload.files[part.index] = members[-1]
+            upload.files[part.index] = replace(part, size=answer["size"])
     upload.done(found.index)
-    return members
+    return [upload.files[part.index] for part in parts if not upload.is_done(part.index)]
 
 
 def printable(shown: str) -> str:

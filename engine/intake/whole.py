@@ -50,7 +50,7 @@ def read(path: Path, kind: str, out: Path | None, limits: Limits) -> dict[str, A
         "shape": values.shape,
         "geometry": geometry.to_json(),
         "is_hu": is_hu,
-        "facts": [voxels.facts_of(s) for s in values],
+        "facts": [voxels.facts_of(s, {}) for s in values],
         "told": told,
     }
 
@@ -78,7 +78,7 @@ def upright(array: np.ndarray, matrix: np.ndarray, origin: np.ndarray, measured:
         if backward:
             start = start + step * (array.shape[position] - 1)
             step = -step
-        axes.append(tuple(float(v) for v in step / np.linalg.norm(step)))
+        axes.append(tuple(float(v) + 0.0 for v in step / np.linalg.norm(step)))
     geometry = Geometry(tuple(float(v) for v in start), tuple(axes), tuple(lengths[a] for a in order), measured)
     return array[tuple(flips)], geometry
 
