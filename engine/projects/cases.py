@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from engine.nouns import Case, Note, Refused
 from engine.projects import audit
@@ -55,6 +55,12 @@ class Cases(Database):
             found = db.execute("select 1 from project_case where case_id = ? and not removed limit 1", (case,))
             return found.fetchone() is not None
 
+    def patients_of(self, cases: Sequence[str]) -> dict[str, str]:
+        """Case id -> patient code, for those of the cases that are here in any project."""
+        with self.read() as db:
+            found = (db.execute("select id, patient from case_ where id = ?", (case,)).fetchone() for case in cases)
+            return {row["id"]: row["patient"] for row in found if row}
+
     def remove_case(self, project: str, case: str, *, reader: str = "") -> None:
         """Takes a case out of a project; `add_case` or `restore_case` brings it back with its labels."""
         self._set_removed(project, case, 1, "case.remove", reader)
@@ -74,7 +80,8 @@ class Cases(Database):
 
     def refuse(self, project: str, refused: Iterable[Refused], *, upload: str = "") -> None:
         """Files the refusals of an upload. Names stand here as uploaded, and never in the audit log."""
-        rows = [(project, upload, each.file, _json(each.note.to_json()), time.time()) for each in refused]
+        now = time.time()
+        rows = [(project, upload, each.file, _json(each.note.to_json()), now) for each in refused]
         with self.write() as db:
             db.executemany("insert into refused(project_id, upload, file, note, at) values (?, ?, ?, ?, ?)", rows)
             if rows:

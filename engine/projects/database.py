@@ -6,6 +6,7 @@ power goes; sqlite.org/pragma.html#pragma_synchronous). Reads never wait for a w
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -142,8 +143,8 @@ def copy_database(db: sqlite3.Connection, target: Path) -> None:
 def statements(script: str) -> Iterator[str]:
     """The statements of a script one by one (executescript would commit the open transaction)."""
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for piece in re.split("(?<=;)", script):
+        statement += piece
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""

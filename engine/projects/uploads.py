@@ -106,13 +106,18 @@ class Uploads:
 
     def finish(self, upload: str, *, reader: str = "") -> Path:
         """Hands over: every file under its cleaned name in one folder. Raises StoreError where bytes are missing."""
+        source = self.source(upload)
+        if not source.is_dir():
+            self._sort_into(source, upload)
+        shutil.rmtree(source.with_name("part"), ignore_errors=True)
+        self.store.end_upload(upload, "received", reader=reader)
+        return source
+
+    def _sort_into(self, source: Path, upload: str) -> None:
         announced, received = self.announced(upload), self.received(upload)
         missing = sum(received.get(number, 0) != each.size for number, each in enumerate(announced) if each.size)
         if missing:
             raise StoreError("upload.incomplete", files=missing)
-        source = self.source(upload)
-        if source.is_dir():
-            return source
         making = source.with_name("sorting")
         # Links, not moves: a hand-over that was cut short starts again with every byte still there.
         shutil.rmtree(making, ignore_errors=True)
@@ -122,13 +127,10 @@ class Uploads:
             target = making / safe_name(each.name, taken)
             target.parent.mkdir(parents=True, exist_ok=True)
             if each.size:
-                target.hardlink_to(self._part(upload, number))
+                _link(self._part(upload, number), target)
             else:
                 target.touch()
         making.replace(source)
-        shutil.rmtree(source.with_name("part"))
-        self.store.end_upload(upload, "received", reader=reader)
-        return source
 
     def source(self, upload: str) -> Path:
         """The folder that `finish` hands over."""
@@ -159,6 +161,14 @@ class Uploads:
         free = shutil.disk_usage(self.folder).free
         if free < need + KEEP_FREE_BYTES:
             raise StoreError("upload.no_room", need=round(need / GIB, 1), free=round(free / GIB, 1))
+
+
+def _link(part: Path, target: Path) -> None:
+    """A second name for the bytes; a move where the file system knows no links (exFAT, some network folders)."""
+    try:
+        target.hardlink_to(part)
+    except OSError:
+        part.replace(target)
 
 
 def safe_name(name: str, taken: set[str]) -> str:

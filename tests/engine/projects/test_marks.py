@@ -1,0 +1,106 @@
+"""Labels, places and regions: the newest counts, everything can be taken back, nothing is lost."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from engine.nouns import Place
+from engine.projects import UNSURE, StoreError
+
+
+def test_the_newest_label_counts(store, project):
+    for value in ("smooth", "spiculated", UNSURE, None, "smooth"):
+        store.set_label(project.id, "case0", value)
+    assert store.labels(project.id) == {"case0": "smooth"}
+    assert [m.value for m in store.label_history(project.id)] == ["smooth", "spiculated", UNSURE, None, "smooth"]
+
+
+def test_undo_goes_back_step_by_step_to_the_beginning(store, project):
+    random_ = random.Random(0)
+    states = [{}]
+    for _ in range(40):
+        case, value = f"case{random_.randrange(6)}", random_.choice(["smooth", "spiculated", UNSURE, None])
+        store.set_label(project.id, case, value)
+        states.append(store.labels(project.id))
+    for expected in states[-2::-1]:
+        store.undo(project.id)
+        shown = {k: v for k, v in store.labels(project.id).items() if v is not None}
+        assert shown == {k: v for k, v in expected.items() if v is not None}
+    assert store.undo(project.id) is None
+
+
+def test_undo_says_which_case_and_what_now_counts(store, project):
+    store.set_label(project.id, "case2", "smooth")
+    store.set_label(project.id, "case2", "spiculated")
+    undone = store.undo_label(project.id)
+    assert (undone.case_id, undone.kind, undone.value) == ("case2", "label", "smooth")
+
+
+def test_a_label_after_an_undo_is_what_the_next_undo_takes_back(store, project):
+    store.set_label(project.id, "case0", "smooth")
+    store.set_label(project.id, "case0", "spiculated")
+    store.undo(project.id)
+    store.set_label(project.id, "case1", UNSURE)
+    assert store.undo(project.id).case_id == "case1"
+    assert store.undo(project.id).case_id == "case0"
+    assert store.labels(project.id) == {"case0": None, "case1": None}
+
+
+def test_a_reader_takes_back_their_own_labels_only(store, project):
+    store.set_label(project.id, "case0", "smooth", reader="A")
+    store.set_label(project.id, "case1", "smooth", reader="A")
+    store.set_label(project.id, "case1", "spiculated", reader="B")
+    assert store.undo(project.id, reader="A").case_id == "case0"
+    assert store.undo(project.id, reader="A") is None
+    assert store.labels(project.id)["case1"] == "spiculated"
+
+
+def test_labelling_with_an_unknown_class_or_case_changes_nothing(store, project):
+    with pytest.raises(StoreError):
+        store.set_label(project.id, "case0", "lumpy")
+    with pytest.raises(StoreError):
+        store.set_label(project.id, "case77", "smooth")
+    with pytest.raises(StoreError):
+        store.set_label("nowhere", "case0", "smooth")
+    assert store.labels(project.id) == {}
+
+
+def test_places_are_kept_in_mm_and_undone_like_labels(store, project):
+    first, second = Place((1.5, -2.0, 30.25)), Place((4.0, 5.0, 6.0), (10, 20, 20), "box")
+    store.set_place(project.id, "case0", first)
+    store.set_place(project.id, "case0", second, add=True)
+    assert store.places(project.id) == {"case0": (first, second)}
+    store.undo(project.id)
+    assert store.places(project.id) == {"case0": (first,)}
+    store.clear_place(project.id, "case0")
+    assert store.places(project.id) == {}
+    store.undo(project.id)
+    assert store.places(project.id) == {"case0": (first,)}
+
+
+def test_a_region_narrows_and_none_widens(store, project):
+    region = Place((0, 0, 0), (30, 30, 30), "sphere")
+    store.set_region(project.id, "case4", region)
+    assert store.regions(project.id) == {"case4": region}
+    store.set_region(project.id, "case4", None)
+    assert store.regions(project.id) == {}
+
+
+def test_marks_cannot_be_changed_in_place(store, project):
+    store.set_label(project.id, "case0", "smooth")
+    with store.read() as db, pytest.raises(sqlite3.IntegrityError, match="only ever added"):
+        db.execute("update mark set value = 'x'")
+
+
+def test_twenty_threads_lose_no_label(store, project):
+    def label(number: int) -> None:
+        store.set_label(project.id, f"case{number % 6}", ("smooth", "spiculated")[number % 2], reader=str(number))
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(label, range(200)))
+    assert sorted(int(m.reader) for m in store.label_history(project.id)) == list(range(200))
+    assert store.verify_audit().whole
