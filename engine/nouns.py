@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+PHANTOM_MAKER = "Handful phantoms"  # Manufacturer (0008,0070) of a synthetic scan
+
 
 @dataclass(frozen=True)
 class Note:
@@ -117,6 +119,11 @@ class Case:
     windows: tuple[tuple[float, float], ...] = ()
     notes: tuple[Note, ...] = ()
     kept: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def synthetic(self) -> bool:
+        """True for a scan made by `engine.phantoms`, which writes its name where a scanner's maker stands."""
+        return str(self.kept.get("manufacturer", "")) == PHANTOM_MAKER
 
     def to_json(self) -> dict[str, Any]:
         raw = asdict(self)

@@ -13,6 +13,7 @@ from dashboard.steps.look import look
 from engine.intake import load_case
 from engine.projects.records import UNSURE
 
+MOST_CLASSES = 9  # as many as there are digit keys
 VIEWER_HEIGHT = 806  # of a window of 900, less the bar, the foot and their margins
 
 
@@ -91,7 +92,7 @@ def _panel(page: Page) -> None:
 def class_buttons(page: Page) -> None:
     """The classes with their keys and counts; a click labels like the key does."""
     words = page.words
-    if not page.classes:
+    if len(page.classes) < 2:
         frame.quiet(words("label.no_classes"))
     for i, name in enumerate(page.classes):
         mark = class_mark(page.classes, name)
@@ -102,6 +103,14 @@ def class_buttons(page: Page) -> None:
             if st.button(text, key=f"give-{i}", width="stretch") and page.case_id:
                 give(page, page.case_id, name, go_on=True)
                 st.rerun()
+    if page.classes:
+        _other_buttons(page)
+    _edit_classes(page)
+
+
+def _other_buttons(page: Page) -> None:
+    """Clear, unsure, undo: the keys 0, U and Ctrl+Z."""
+    words = page.words
     with st.container(horizontal=True, gap="small", key="label-tools"):
         if st.button(f"`0` {words('label.clear')}", key="give-clear", type="tertiary") and page.case_id:
             give(page, page.case_id, None, go_on=False)
@@ -111,7 +120,6 @@ def class_buttons(page: Page) -> None:
             st.rerun()
         if st.button(words("label.undo"), key="give-undo", type="tertiary", icon=":material/undo:") and undo(page):
             st.rerun()
-    _edit_classes(page)
 
 
 def plain(name: str) -> str:
@@ -120,24 +128,39 @@ def plain(name: str) -> str:
 
 
 def _edit_classes(page: Page) -> None:
-    words = page.words
-    with st.popover(words("label.add_class" if len(page.classes) < 2 else "label.edit_classes"), width="stretch"):
-        with st.form("new-class", clear_on_submit=True, border=False):
-            name = st.text_input(words("label.class_name"), placeholder=words("label.class_placeholder"), max_chars=40)
-            if st.form_submit_button(words("label.class_added"), type="primary") and name.strip():
-                if name.strip() in page.classes or len(page.classes) >= 9:
-                    st.warning(words("label.class_exists"))
-                else:
-                    page.store.add_class(page.project.id, name.strip(), reader=page.reader)
-                    st.rerun()
+    """Name the classes: in the open while there are fewer than two, afterwards behind a button."""
+    if len(page.classes) < 2:
+        _name_class(page)
+        return
+    with st.popover(page.words("label.edit_classes"), width="stretch"):
+        _name_class(page)
         for i, old in enumerate(page.classes):
-            new = st.text_input(f"{i + 1}", value=old, key=f"rename-{page.project.id}-{i}-{old}", max_chars=40)
-            if new.strip() and new.strip() != old and new.strip() not in page.classes:
-                page.store.rename_class(page.project.id, old, new.strip(), reader=page.reader)
+            _change_class(page, i, old)
+
+
+def _name_class(page: Page) -> None:
+    words = page.words
+    with st.form("new-class", clear_on_submit=True, border=False):
+        name = st.text_input(words("label.class_name"), placeholder=words("label.class_placeholder"), max_chars=40)
+        if st.form_submit_button(words("label.class_added"), width="stretch") and name.strip():
+            if name.strip() in page.classes or len(page.classes) >= MOST_CLASSES:
+                st.warning(words("label.class_exists"))
+            else:
+                page.store.add_class(page.project.id, name.strip(), reader=page.reader)
                 st.rerun()
-            if st.button(f"{words('label.remove_class')}: {old}", key=f"drop-{i}-{old}", type="tertiary"):
-                page.store.remove_class(page.project.id, old, reader=page.reader)
-                st.rerun()
+
+
+def _change_class(page: Page, number: int, old: str) -> None:
+    words = page.words
+    key = f"rename-{page.project.id}-{number}-{old}"
+    new = st.text_input(f"{words('label.rename')} {number + 1}", value=old, key=key, max_chars=40).strip()
+    if new and new != old and new not in page.classes:
+        page.store.rename_class(page.project.id, old, new, reader=page.reader)
+        st.rerun()
+    remove = f"{words('label.remove_class')}: {plain(old)}"
+    if st.button(remove, key=f"drop-{key}", type="tertiary", help=words("label.remove_class_hint")):
+        page.store.remove_class(page.project.id, old, reader=page.reader)
+        st.rerun()
 
 
 def _where(page: Page) -> None:

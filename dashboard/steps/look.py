@@ -19,7 +19,7 @@ KEYS = {"ctrl+z": "undo", "n": "next", "j": "next", "k": "previous"}
 def viewer_case(page: Page, case_id: str) -> dict[str, Any]:
     """A case as the viewer takes it."""
     case = page.by_id[case_id].case
-    return describe(case, title=page.title(case_id), synthetic=bool(case.kept.get("synthetic")))
+    return describe(case, title=page.title(case_id), synthetic=case.synthetic)
 
 
 def look(

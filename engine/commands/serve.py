@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
 def serve(settings: Settings) -> int:
     """Checks, starts, and watches until SIGTERM or Ctrl+C."""
+    from engine.jobs.demo_start import start_demo
     from engine.jobs.queue import Queue
     from engine.jobs.supervisor import LOOPBACK, Supervisor, check_start, start_logs
     from engine.projects import Store
@@ -47,7 +48,9 @@ def serve(settings: Settings) -> int:
     lock = check_start(settings, has_password)
     store = Store(settings.database)  # checks the file and brings it to this version before anything else opens it
     Uploads(store, settings.uploads_dir).sweep()
-    Queue(settings.data_dir).forget(30 * 24 * 3600.0)
+    queue = Queue(settings.data_dir)
+    queue.forget(30 * 24 * 3600.0)
+    start_demo(store, queue, settings)
     start_logs(settings)
 
     def ready() -> None:

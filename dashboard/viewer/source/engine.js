@@ -40,7 +40,7 @@ export function theEngine(backend = "cpu") {
         webGlContextCount: 1,
         planar: {
           renderBackend: backend === "cpu" ? Enums.RenderBackends.CPU : Enums.RenderBackends.Auto,
-          cpuVolume: { useViewportSamplingForLinear: true, volumeModifiedThrottleMs: 0 },
+          cpuVolume: { useViewportSamplingForLinear: false, volumeModifiedThrottleMs: 0 },
         },
       },
     });

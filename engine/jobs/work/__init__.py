@@ -12,6 +12,7 @@ from typing import Any
 from engine.jobs.queue import INTAKE
 from engine.jobs.work import rooms
 from engine.jobs.work.adapt import adapt
+from engine.jobs.work.demo import demo
 from engine.jobs.work.encode import encode
 from engine.jobs.work.take_in import take_in_upload
 from engine.jobs.work.testing import test
@@ -19,6 +20,7 @@ from engine.jobs.work.testing import test
 KINDS: dict[str, Callable[..., Any]] = {
     "take_in": take_in_upload,
     "encode": encode,
+    "demo": demo,
     "adapt": adapt,
     "test": test,
 }
