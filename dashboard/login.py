@@ -51,7 +51,7 @@ class Login:
 
     def password_hash(self) -> str:
         """The hash from the environment, else the one kept by `--set-password`, else ""."""
-        return self.settings.password_hash or self.store.setting(PASSWORD_SETTING, "")
+        return self.settings.password_hash or self.store.get_setting(PASSWORD_SETTING, "")
 
     def needs_password(self) -> bool:
         """Whether this installation has a password."""

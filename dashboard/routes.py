@@ -4,7 +4,7 @@ GET  /hf/assets/{hash}/{path}    files shipped under assets/: the hash is theirs
 GET  /hf/cases/{case}/thumb      a picture of a case, 160 pixels
 GET  /hf/cases/{case}/voxels     slices of a case, and the viewer's own file (dashboard.viewer.voxels)
 GET  /hf/overlays/{id}           a saliency map as bytes
-GET  /hf/downloads/{id}/{name}   what an export job wrote
+GET  /hf/downloads/{job}          the file that an export job wrote
 GET, POST /hf/login, POST /hf/logout
 """
 
@@ -46,7 +46,7 @@ def overlays_dir(settings: Settings) -> Path:
 
 
 def downloads_dir(settings: Settings) -> Path:
-    """Where export jobs put `<id>/<name>`."""
+    """Where an export job puts its one file: `<job id>/<name>`."""
     return settings.data_dir / "downloads"
 
 
@@ -68,7 +68,7 @@ def make_routes(settings: Settings, store: Store, queue: Queue, login: Login) ->
         Route("/hf/assets/{digest}/{path:path}", files.asset),
         Route("/hf/cases/{case}/thumb", files.thumb),
         *viewer_routes(files.voxels, files.overlay),
-        Route("/hf/downloads/{download}/{name}", files.download),
+        Route("/hf/downloads/{job}", files.download),
         *uploads.routes(),
     ]
 
@@ -113,18 +113,17 @@ class _Files:
 
     async def download(self, request: Request) -> Response:
         """A finished export, always as a file to keep and never as a page to open."""
-        download, name = request.path_params["download"], request.path_params["name"]
-        folder = downloads_dir(self.settings) / download
-        if not _ID.fullmatch(download) or "/" in name or name.startswith("."):
+        job = request.path_params["job"]
+        folder = downloads_dir(self.settings) / job
+        if not _ID.fullmatch(job) or not folder.is_dir():
             return Response(status_code=404)
-        path = folder / name
-        if path.is_symlink() or not path.is_file():
+        path = next((each for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")), None)
+        if path is None or path.is_symlink():
             return Response(status_code=404)
-        media = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        await asyncio.to_thread(
-            lambda: self.store.log("download", reader=request.scope["handful.session"].who, detail={"export": download})
-        )
-        return FileResponse(path, media_type=media, filename=name, headers={"content-encoding": "identity"})
+        media = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        reader = request.scope["handful.session"].who
+        await asyncio.to_thread(lambda: self.store.log("download", reader=reader, detail={"export": job}))
+        return FileResponse(path, media_type=media, filename=path.name, headers={"content-encoding": "identity"})
 
     def _has_case(self, case: str) -> bool:
         return _ID.fullmatch(case) is not None and self.store.has_case(case)

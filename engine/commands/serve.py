@@ -9,13 +9,19 @@ import argparse
 import dataclasses
 import getpass
 import os
+import shutil
 import sys
+import time
+from pathlib import Path
 
 from engine.nouns import Note
 from engine.sentences import say
 from engine.settings import Settings, load_settings
 
 MIN_PASSWORD = 10
+# What a job said stays this long for whoever asks; an export that nobody fetched is made anew in seconds.
+OLD_JOBS_SECONDS = 30 * 24 * 3600.0
+OLD_DOWNLOADS_SECONDS = 24 * 3600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +50,7 @@ def serve(settings: Settings) -> int:
     language = "zh" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).lower().startswith("zh") else "en"
     has_password = bool(settings.password_hash)
     if not has_password and settings.database.exists():
-        has_password = bool(Store(settings.database).setting("password_hash"))
+        has_password = bool(Store(settings.database).get_setting("password_hash"))
     lock = check_start(settings, has_password)
     store = Store(settings.database)  # checks the file and brings it to this version before anything else opens it
     Uploads(store, settings.uploads_dir).sweep()
@@ -64,6 +70,13 @@ def serve(settings: Settings) -> int:
         return Supervisor(settings).run(ready)
     finally:
         lock.close()
+
+
+def _sweep(downloads: Path) -> None:
+    """Deletes exports of days before: they hold what was seen of patients."""
+    for folder in downloads.iterdir() if downloads.is_dir() else ():
+        if time.time() - folder.stat().st_mtime > OLD_DOWNLOADS_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def set_password(settings: Settings) -> int:

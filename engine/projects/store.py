@@ -32,7 +32,7 @@ class Store(Projects, Cases, Marks, Runs, Sessions, UploadRows):
         """Which cases teach and which will be predicted, as the labels stand now."""
         return split_cases(self.cases(project), self.labels(project), self.project(project).classes)
 
-    def setting(self, key: str, default: Any = None) -> Any:
+    def get_setting(self, key: str, default: Any = None) -> Any:
         """A setting of this installation (JSON), or `default`."""
         with self.read() as db:
             row = db.execute("select value from setting where key = ?", (key,)).fetchone()

@@ -187,7 +187,7 @@ def test_a_password_can_be_set_and_signs_everybody_out(settings):
     assert store.session(token) is not None
     assert set_password("correct horse battery\n").returncode == 0
     assert store.session(token) is None
-    assert store.setting("password_hash").startswith("$argon2id$")
+    assert store.get_setting("password_hash").startswith("$argon2id$")
 
 
 def test_verify_says_whether_the_log_is_whole(settings):
