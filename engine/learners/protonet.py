@@ -17,7 +17,7 @@ from engine.learners.protocol import Adapted, Learner, OnStep, Support, Trace, c
 
 # One temperature for squared distances in units of the support's own mean squared spread; chosen on the training
 # sets' log-loss (docs/learners.md), then moved per task by leave-one-out (engine.evidence.uncertainty).
-TEMPERATURE = 0.1
+TEMPERATURE = 0.3
 
 
 class ProtoNet(Learner):
@@ -53,8 +53,8 @@ class ProtoNet(Learner):
 
 
 def squared_distances(points: Tensor, centres: Tensor) -> Tensor:
-    """(m, e), (c, e) -> (m, c), written out so that its gradient is finite at distance 0 too."""
-    return (points.unsqueeze(1) - centres.unsqueeze(0)).square().sum(2)
+    """(m, e), (c, e) -> (m, c) by |a|^2 - 2 a.b + |b|^2: no (m, c, e) in memory, and a gradient at distance 0 too."""
+    return points.square().sum(1, keepdim=True) - 2 * points @ centres.T + centres.square().sum(1)
 
 
 def lengthening(cases: Tensor, support: Support, prototypes: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def test_the_second_order_meta_gradient_is_the_finite_difference(only_last_layer
     value().backward()
     width = 1e-6  # error of a central difference here: about 1e-12 (width^2) + 1e-10 (rounding / width)
     for tensor in [*start.values(), rate]:
-        for index in range(0, tensor.numel(), 3):
+        for index in range(0, tensor.numel(), 7):
             flat = tensor.data.view(-1)
             before = float(flat[index])
             flat[index] = before + width
@@ -82,7 +82,7 @@ def test_the_meta_gradient_of_the_dashboards_head_is_the_finite_difference():
 
     value().backward()
     for tensor in (gate, pull, *rates.values()):
-        for index in range(tensor.numel()):
+        for index in range(0, tensor.numel(), 2):
             flat = tensor.data.view(-1)
             before = float(flat[index])
             flat[index] = before + 1e-6
@@ -119,7 +119,7 @@ def per_task(x: torch.Tensor, y: torch.Tensor):
 
 
 def test_maml_learns_to_fit_a_sinusoid_from_ten_points():
-    """A twentieth of the published meta-steps. Untrained: error about 3.1 before, hardly less after a step.
+    """A hundredth of the published meta-steps. Untrained: error about 3.1 before, hardly less after a step.
 
     Measured with 10,000 steps (20 CPU-seconds): 3.11 / 0.46 / 0.16 / 0.13 after 0 / 1 / 5 / 10 steps.
     """
@@ -132,7 +132,7 @@ def test_maml_learns_to_fit_a_sinusoid_from_ten_points():
         start[f"b{layer}"] = linear.bias.detach()[None, None].clone().requires_grad_()
     rates = {n: torch.tensor([0.01]) for n in start}
     optimiser = torch.optim.Adam(start.values(), 3e-3)
-    for _ in range(1500):
+    for _ in range(600):
         x, y = sinusoids(25, 20, draw)
         theta, _ = inner_loop(per_task(x[:, :10], y[:, :10]), expand(start, 25), rates, 1)
         optimiser.zero_grad()
@@ -175,7 +175,7 @@ def test_a_plain_start_with_many_steps_agrees_with_logistic_regression():
     """Gradient descent on separable classes goes where a weak penalty goes (both towards the widest margin)."""
     support = make_support((6, 6), apart=2.0)
     query, _ = make_query(support)
-    ours = MAML().adapt(support, steps=2000).probabilities(query).argmax(1)
+    ours = MAML().adapt(support, steps=500).probabilities(query).argmax(1)
     control = Logistic(c=1e3).adapt(support).probabilities(query).argmax(1)
     assert (ours == control).float().mean() > 0.97
 

@@ -1,0 +1,123 @@
+"""One press of Adapt: learn from the labelled cases, judge the others, and say how far that can be trusted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from engine.evidence import checks
+from engine.evidence.embedding_map import embedding_map
+from engine.evidence.neighbours import nearest_labelled, typical_cases
+from engine.evidence.nouns import Judgement, Prediction
+from engine.evidence.uncertainty import (
+    DRAWS,
+    MOST_FOLDS,
+    calibrated,
+    leave_one_patient_out,
+    probability_ranges,
+    unlike,
+)
+from engine.learners import Adapted, Learner, OnStep, Support
+
+Progress = Callable[[int, int], None]
+
+
+def judge(
+    learner: Learner,
+    support: Support,
+    support_cases: Sequence[str],
+    query: Tensor,
+    query_cases: Sequence[str],
+    query_groups: Sequence[str],
+    *,
+    facts: Mapping[str, Sequence[object]] | None = None,
+    seed: int = 0,
+    steps: int | None = None,
+    on_step: OnStep | None = None,
+    progress: Progress | None = None,
+) -> tuple[Judgement, Adapted]:
+    """Adapt `learner` to the support and judge each query (m, d). Returns the judgement and the adapted model.
+
+    `facts`: what is known of the labelled scans apart from the finding (`checks.FACTS`), for the shortcut check.
+    `progress(done, total)` counts adaptations (the model itself, then one a patient left out, then the resamples) and
+    may raise to stop. Raises SupportError for a support that can't teach, or a patient on both sides.
+    """
+    support.refuse_shared(tuple(query_groups))
+    started = time.perf_counter()
+    total = 1 + min(len(set(support.groups)), MOST_FOLDS) + DRAWS
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(min(done, total), total)
+
+    plain = learner.adapt(support, steps=steps, seed=seed, on_step=on_step)
+    tick()
+    left_out = leave_one_patient_out(learner, support, seed, tick)
+    adapted = calibrated(plain, left_out)
+    tested = left_out.tested(support.classes, adapted.temperature)
+    with torch.no_grad():
+        probabilities = adapted.probabilities(query)
+    low, high = probability_ranges(learner, support, query, adapted.temperature, seed, tick=tick)
+    low, high = torch.minimum(low, probabilities), torch.maximum(high, probabilities)
+    predictions = _predictions(
+        adapted, support, tuple(support_cases), query, tuple(query_cases), tuple(query_groups), probabilities, low, high
+    )
+    points, share = embedding_map(
+        adapted,
+        support,
+        tuple(support_cases),
+        query,
+        tuple(query_cases),
+        tuple(p.predicted for p in predictions),
+    )
+    notes = [*plain.notes, *checks.few_cases(support, tested), *checks.shortcuts(support, facts or {})]
+    notes += checks.contradicted_labels(support, support_cases, tested)
+    judgement = Judgement(
+        learner.name,
+        support.classes,
+        predictions,
+        tested,
+        adapted.temperature,
+        tuple((s.step, s.loss, s.seconds) for s in plain.trace),
+        points,
+        share,
+        tuple(notes),
+        time.perf_counter() - started,
+    )
+    return judgement, adapted
+
+
+def _predictions(
+    adapted: Adapted,
+    support: Support,
+    support_cases: tuple[str, ...],
+    query: Tensor,
+    cases: tuple[str, ...],
+    groups: tuple[str, ...],
+    probabilities: Tensor,
+    low: Tensor,
+    high: Tensor,
+) -> tuple[Prediction, ...]:
+    strange = unlike(adapted, support, query)
+    neighbours = nearest_labelled(adapted, support, support_cases, query, groups)
+    typical = typical_cases(adapted, support, support_cases, query)
+    return tuple(
+        Prediction(
+            case,
+            support.classes,
+            tuple(probabilities[i].tolist()),
+            tuple(low[i].tolist()),
+            tuple(high[i].tolist()),
+            None if strange is None else float(strange[0][i]),
+            False if strange is None else bool(strange[1][i]),
+            neighbours[i],
+            typical[i],
+        )
+        for i, case in enumerate(cases)
+    )
