@@ -9,30 +9,64 @@ from torch import Tensor, nn
 from engine.encoders.efficientnet import Lite0
 from engine.encoders.texture import texture
 
-TEXTURE_WEIGHT = 0.5  # length of the texture block beside 1 for each other block
+# Length of each block of the embedding. Shallow and deep stages are kept (docs/encoder.md has the table that chose
+# these, on the corpus and not on the sets that are reported); a network block is a mean or a spread.
+STAGE_WEIGHTS = ((0.7, 0.7), (0.7, 0.7), (1.0, 1.0), (1.0, 1.0), (1.5, 1.5), (2.5, 2.0))
+TEXTURE_WEIGHT = 2.5
+CLIP = 5.0  # standard deviations; an odd picture may not dominate every distance
+SCALE_FLOOR = 0.1  # of the mean scale: dimensions that never vary are not blown up
 
 
 class Embedder(nn.Module):
-    """(n, 3, rows, columns) in 0..1 -> (n, d): per stage the L2-normalised mean and spread, then the texture block.
+    """(n, 3, rows, columns) in 0..1 -> (n, d), with a gradient with respect to the pixels.
 
-    Everything has a gradient with respect to the pixels. `block_sizes` names the parts in order.
+    Per stage the mean and the spread of its map, each L2-normalised, then the texture numbers; each dimension is
+    centred and scaled by `centre` and `scale` (d,), fixed numbers measured once on many kinds of medical
+    picture; each block weighted and divided by the root of its size, so that no block counts by its length.
     """
 
     def __init__(self, network: Lite0):
         super().__init__()
         self.network = network
+        with torch.inference_mode():
+            textures = texture(torch.zeros(1, 3, 32, 32)).shape[1]
+        sizes = [channels for channels in network.channels for _ in range(2)] + [textures]
+        lengths = [w for pair in STAGE_WEIGHTS for w in pair] + [TEXTURE_WEIGHT]
+        weights = [torch.full((n,), w / n**0.5) for n, w in zip(sizes, lengths, strict=True)]
+        self.register_buffer("weights", torch.cat(weights), persistent=False)
+        self.register_buffer("centre", torch.zeros(sum(sizes)))
+        self.register_buffer("scale", torch.ones(sum(sizes)))
+
+    @property
+    def dimensions(self) -> int:
+        return len(self.weights)
 
     def forward(self, views: Tensor) -> Tensor:
+        return self.standardise(self.raw(views))
+
+    def raw(self, views: Tensor) -> Tensor:
+        """The numbers before centring, scaling and weighting: (n, d)."""
         parts: list[Tensor] = []
         for features in self.network(views):
-            features = features.float()
-            parts.append(F.normalize(features.mean((2, 3)), dim=1))
-            parts.append(F.normalize(spread(features), dim=1))
-        with torch.autocast(views.device.type, enabled=False):
-            parts.append(TEXTURE_WEIGHT * F.normalize(texture(views.float()), dim=1))
-        return torch.cat(parts, 1)
+            parts += [F.normalize(features.mean((2, 3)), dim=1), F.normalize(spread(features), dim=1)]
+        return torch.cat([*parts, texture(views)], 1)
+
+    def standardise(self, raw: Tensor) -> Tensor:
+        return ((raw - self.centre) / self.scale).clamp(-CLIP, CLIP) * self.weights
 
 
 def spread(features: Tensor) -> Tensor:
     """(n, c, rows, columns) -> (n, c) standard deviation over the map."""
     return (features.var((2, 3), correction=0) + 1e-8).sqrt()
+
+
+def measure(raw: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Centre and scale from the raw numbers of several sets, each (n_i, d); every set counts the same."""
+    centre = torch.stack([r.mean(0) for r in raw]).mean(0)
+    square = torch.stack([((r - centre) ** 2).mean(0) for r in raw]).mean(0)
+    return centre, square.sqrt()
+
+
+def floored(scale: Tensor, sizes: list[int]) -> Tensor:
+    """Raise the scales of each block to at least SCALE_FLOOR of the block's root mean square scale."""
+    return torch.cat([part.clamp_min(SCALE_FLOOR * part.square().mean().sqrt()) for part in scale.split(sizes)])

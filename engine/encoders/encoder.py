@@ -20,7 +20,7 @@ from engine.encoders.views import VIEW_PX, make_views
 from engine.nouns import Place, Volume
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "weights"
-NETWORK_FILE, POOLING_FILE = "lite0.safetensors", "pooling.safetensors"
+NETWORK_FILE, EMBEDDING_FILE, POOLING_FILE = "lite0.safetensors", "embedding.safetensors", "pooling.safetensors"
 RECIPE = "1"  # raise it with every change of code that changes embeddings: it is part of the cache key
 BATCH = 16
 
@@ -75,7 +75,7 @@ class Encoder:
         at = self.frame(volume, region)
         if slices is not None:
             at = Frame(tuple(int(s) for s in slices), at.row0, at.row1, at.col0, at.col1)
-        return make_views(volume, at, px=px).to(self.device)
+        return make_views(volume, at, px=px, bare=region is None).to(self.device)
 
     def embed_views(self, views: Tensor) -> Tensor:
         """(k, 3, px, px) -> (k, d) in float32; differentiable."""
@@ -97,7 +97,7 @@ class Encoder:
     def encode(self, volume: Volume, *, region: Place | None = None) -> Encoding:
         """Embed a case, or a region of it. ValueError where the region lies outside."""
         at = self.frame(volume, region)
-        views = make_views(volume, at).to(self.device)
+        views = make_views(volume, at, bare=region is None).to(self.device)
         with torch.inference_mode():
             embeddings = torch.cat([self.embed_views(part) for part in views.split(BATCH)])
             pooled, weights = self.pool(embeddings), self.attention(embeddings)
@@ -125,11 +125,16 @@ def _load(device: str) -> Encoder:
     if missing.unexpected_keys or any("num_batches_tracked" not in k for k in missing.missing_keys):
         raise ValueError(f"{NETWORK_FILE} does not fit this version of Handful: install it again")
     embedder = Embedder(fold(network))
-    with torch.inference_mode():
-        dimensions = embedder(torch.zeros(1, 3, 32, 32)).shape[1]
-    pooling = SlicePooling(dimensions)
-    digest = hashlib.sha256((WEIGHTS / NETWORK_FILE).read_bytes())
-    if (WEIGHTS / POOLING_FILE).exists():
-        pooling.load_state_dict({k: v.float() for k, v in load_file(WEIGHTS / POOLING_FILE).items()})
-        digest.update((WEIGHTS / POOLING_FILE).read_bytes())
+    embedder.load_state_dict({**embedder.state_dict(), **_read(EMBEDDING_FILE)})
+    pooling = SlicePooling(embedder.dimensions)
+    pooling.load_state_dict({**pooling.state_dict(), **_read(POOLING_FILE)})
+    digest = hashlib.sha256(RECIPE.encode())
+    for name in (NETWORK_FILE, EMBEDDING_FILE, POOLING_FILE):
+        digest.update((WEIGHTS / name).read_bytes() if (WEIGHTS / name).exists() else b"")
     return Encoder(embedder, pooling, f"{RECIPE}-{digest.hexdigest()[:16]}", device)
+
+
+def _read(name: str) -> dict[str, Tensor]:
+    """Weights of one file in 32 bits; nothing where it is not there yet (before it is first measured or trained)."""
+    path = WEIGHTS / name
+    return {k: v.float() for k, v in load_file(path).items()} if path.exists() else {}

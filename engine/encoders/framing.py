@@ -115,7 +115,7 @@ def _point_side(volume: Volume) -> float:
 
 def body_box(volume: Volume, slices: tuple[int, ...]) -> tuple[int, int, int, int] | None:
     """(row0, row1, col0, col1) that holds the body in all the slices, or None where no body is found."""
-    step = max(1, max(volume.voxels.shape[1:3]) // COARSE)
+    step = coarse_step(volume)
     masks = [body_mask(np.asarray(volume.voxels[s, ::step, ::step])) for s in slices]
     seen = np.any(masks, axis=0)
     if not seen.any():
@@ -130,6 +130,11 @@ def body_box(volume: Volume, slices: tuple[int, ...]) -> tuple[int, int, int, in
         int(max(cols[0] * step - pad_c, 0)),
         int(min((cols[-1] + 1) * step + pad_c, width)),
     )
+
+
+def coarse_step(volume: Volume) -> int:
+    """Every how many voxels the body is looked for."""
+    return max(1, max(volume.voxels.shape[1:3]) // COARSE)
 
 
 def body_mask(slice_hu: np.ndarray) -> np.ndarray:

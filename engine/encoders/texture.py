@@ -39,7 +39,7 @@ def _histogram(views: Tensor) -> Tensor:
 
 def _moments(views: Tensor) -> Tensor:
     mean = views.mean((2, 3))
-    spread = (views.var((2, 3)) + _EPS).sqrt()
+    spread = (views.var((2, 3), correction=0) + _EPS).sqrt()
     skew = ((views - mean[..., None, None]) ** 3).mean((2, 3)) / (spread**3 + 1e-3)
     return torch.cat([mean, spread, skew / 4], 1)
 
@@ -49,7 +49,7 @@ def _contrast(x: Tensor) -> Tensor:
     right = (x[..., 1:] - x[..., :-1]) ** 2
     down = (x[..., 1:, :] - x[..., :-1, :]) ** 2
     local = (F.avg_pool2d(x * x, 5, 2) - F.avg_pool2d(x, 5, 2) ** 2).clamp_min(0).add(_EPS).sqrt()
-    energies = [right.mean((2, 3)), down.mean((2, 3)), local.mean((2, 3)) ** 2, local.var((2, 3))]
+    energies = [right.mean((2, 3)), down.mean((2, 3)), local.mean((2, 3)) ** 2, local.var((2, 3), correction=0)]
     return torch.cat([(e + _EPS).log10() / 2 for e in energies], 1)
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.encoders.framing import Frame, body_mask
+from engine.encoders.framing import Frame, body_mask, coarse_step
 from engine.nouns import Volume
 
 VIEW_PX = 128  # side of a view; 224 px gains nothing once every stage is pooled (docs/encoder.md)
@@ -15,7 +15,6 @@ AIR_HU = -1000
 # Level and width in HU of the three channels that a CT slice becomes: lung, soft tissue, bone (the usual presets).
 WINDOWS_HU = ((-600.0, 1500.0), (40.0, 400.0), (400.0, 1800.0))
 GREY_PERCENTILES = (0.5, 99.5)  # of a whole study without HU (MR, radiographs), so that its slices stay comparable
-_THIN = 4  # the table is found on every fourth pixel
 
 
 def make_views(volume: Volume, at: Frame, *, px: int = VIEW_PX, bare: bool = False) -> Tensor:
@@ -58,15 +57,15 @@ def _crop(volume: Volume, s: int, at: Frame, bare: bool) -> np.ndarray:
     height, width = volume.voxels.shape[1:3]
     inside = np.asarray(volume.voxels[s, max(r0, 0) : min(r1, height), max(c0, 0) : min(c1, width)])
     if bare and volume.is_hu:
-        inside = np.where(_body(inside), inside, np.int16(AIR_HU))
+        inside = np.where(_body(inside, coarse_step(volume)), inside, np.int16(AIR_HU))
     pad = [(max(-r0, 0), max(r1 - height, 0)), (max(-c0, 0), max(c1 - width, 0))]
     pad += [(0, 0)] * (inside.ndim - 2)
     return np.pad(inside, pad, constant_values=AIR_HU if volume.is_hu else 0)
 
 
-def _body(cut: np.ndarray) -> np.ndarray:
-    coarse = body_mask(cut[::_THIN, ::_THIN])
-    return coarse.repeat(_THIN, 0).repeat(_THIN, 1)[: cut.shape[0], : cut.shape[1]]
+def _body(cut: np.ndarray, step: int) -> np.ndarray:
+    """(rows, columns) bool: body on every `step`-th voxel, spread back to all."""
+    return body_mask(cut[::step, ::step]).repeat(step, 0).repeat(step, 1)[: cut.shape[0], : cut.shape[1]]
 
 
 def _grey_range(volume: Volume) -> tuple[float, float]:

@@ -1,0 +1,120 @@
+"""A case becomes one vector: repeatable, quick to store, with a gradient down to the pixels."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine.encoders import Encoding, load_encoder
+from engine.encoders.texture import BINS, texture
+from engine.nouns import Geometry, Place, Volume
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.set_num_threads(1)
+    return load_encoder("cpu")
+
+
+@pytest.fixture(scope="module")
+def scan():
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:120, :120]
+    voxels = np.where((y - 60) ** 2 + (x - 60) ** 2 < 50**2, 40, -1000) + rng.integers(-15, 15, (6, 120, 120))
+    voxels[3, 50:60, 50:60] = 400
+    return Volume(voxels.astype(np.int16), Geometry(spacing_mm=(5.0, 2.0, 2.0)), True)
+
+
+def test_the_same_case_gives_the_same_numbers(encoder, scan):
+    first, again = encoder.encode(scan), encoder.encode(scan)
+    assert (first.embedding == again.embedding).all()
+    assert first.embedding.dtype == np.float32 and np.isfinite(first.embedding).all()
+    assert first.slice_embeddings.shape == (6, len(first.embedding)) and len(first.slices) == 6
+    assert first.attention.sum() == pytest.approx(1, abs=1e-5) and (first.attention >= 0).all()
+
+
+def test_batches_do_not_change_an_embedding(encoder, scan):
+    views = encoder.views(scan)
+    together = encoder.embed_views(views)
+    alone = torch.cat([encoder.embed_views(v[None]) for v in views])
+    assert torch.allclose(together, alone, atol=1e-4)
+    assert np.allclose(encoder.encode(scan).embedding, encoder.pool(together).numpy(), atol=1e-4)
+
+
+def test_the_gradient_reaches_the_pixels_and_agrees_with_a_small_step(encoder, scan):
+    views = encoder.views(scan, slices=(2, 3)).requires_grad_()
+    direction = torch.randn(encoder.embed_views(views).shape[1], generator=torch.Generator().manual_seed(0))
+    out = encoder.pool(encoder.embed_views(views)) @ direction
+    (gradient,) = torch.autograd.grad(out, views)
+    assert gradient.abs().sum() > 0
+    step = 3e-3 * gradient / gradient.norm()
+    with torch.no_grad():
+        ahead = encoder.pool(encoder.embed_views(views + step)) @ direction
+        behind = encoder.pool(encoder.embed_views(views - step)) @ direction
+    assert (ahead - behind).item() / 2 == pytest.approx((gradient * step).sum().item(), rel=0.2)
+
+
+def test_texture_has_the_gradient_it_says():
+    """Finite differences in 64 bits; the histogram is left out, it has kinks."""
+    x = torch.rand(1, 3, 20, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda v: texture(v)[:, 3 * BINS :], x, atol=1e-4, fast_mode=True)
+
+
+def test_texture_tells_noise_from_smoothness_and_stripes_from_stripes_across():
+    g = torch.Generator().manual_seed(0)
+    flat = torch.full((1, 3, 64, 64), 0.5)
+    noisy = flat + 0.1 * torch.randn(1, 3, 64, 64, generator=g)
+    stripes = flat + 0.3 * torch.sin(torch.arange(64.0) / 2)
+    a, b, c, d = (texture(v) for v in (flat, noisy, stripes, stripes.transpose(2, 3)))
+    assert (b - a).norm() > 1 and (c - d).norm() > 1
+
+
+def test_a_grey_picture_equals_itself_as_three_channels(encoder):
+    grey = np.random.default_rng(0).integers(0, 255, (1, 90, 60), dtype=np.uint8)
+    place = Geometry(measured=False)
+    one = encoder.encode(Volume(grey, place, False)).embedding
+    three = encoder.encode(Volume(np.repeat(grey[..., None], 3, -1), place, False)).embedding
+    assert np.allclose(one, three, atol=1e-5)
+
+
+def test_magnetic_resonance_is_windowed_by_its_own_grey_values(encoder):
+    raw = np.random.default_rng(0).integers(0, 900, (4, 64, 64)).astype(np.int16)
+    a = encoder.views(Volume(raw, Geometry(), False))
+    b = encoder.views(Volume((raw * 7 + 100).astype(np.int16), Geometry(), False))
+    assert torch.allclose(a, b, atol=1e-3) and a.max() > 0.9 and a.min() < 0.1
+
+
+def test_a_region_sees_only_what_is_near(encoder, scan):
+    here = Place(tuple(scan.geometry.to_mm(np.array([3, 55, 55]))))
+    moved = scan.voxels.copy()
+    moved[:, 100:, :] = 1000
+    other = Volume(moved, scan.geometry, True)
+    assert (encoder.encode(scan, region=here).embedding == encoder.encode(other, region=here).embedding).all()
+    assert (encoder.encode(scan).embedding != encoder.encode(other).embedding).any()
+
+
+def test_an_encoding_comes_back_from_disk_and_a_torn_file_does_not(encoder, scan, tmp_path):
+    made = encoder.encode(scan)
+    made.save(tmp_path / "a.npz")
+    back = Encoding.load(tmp_path / "a.npz")
+    assert (back.embedding == made.embedding).all() and back.identity == made.identity == encoder.identity
+    assert np.allclose(back.slice_embeddings, made.slice_embeddings, atol=2e-3)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+    (tmp_path / "torn.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:5000])
+    with pytest.raises(Exception, match=r"(?i)zip"):
+        Encoding.load(tmp_path / "torn.npz")
+
+
+def test_the_last_stages_can_be_watched_for_grad_cam(encoder, scan):
+    seen = {}
+
+    def watch(name):
+        def keep(_module, _inputs, output):
+            seen[name] = tuple(output.shape)
+
+        return keep
+
+    hooks = [m.register_forward_hook(watch(name)) for name, m in encoder.last_stages.items()]
+    encoder.embed_views(encoder.views(scan, slices=(0,)))
+    for hook in hooks:
+        hook.remove()
+    assert seen["deep"][1:] == (320, 4, 4) and seen["middle"][1:] == (112, 8, 8)
