@@ -15,7 +15,7 @@ from engine.evidence.uncertainty import (
     probability_ranges,
     unlike,
 )
-from engine.learners import Support, learner
+from engine.learners import Support, learner, protonet
 from tests.engine.learners.test_learners import make_query, make_support
 
 
@@ -83,7 +83,8 @@ def test_shuffled_labels_test_at_chance(name):
     assert np.mean(right) > 0.25
 
 
-def test_calibration_lowers_overconfidence_but_only_so_far():
+def test_calibration_lowers_overconfidence_but_only_so_far(monkeypatch):
+    monkeypatch.setattr(protonet, "TEMPERATURE", 0.05)
     support = make_support((10, 10), apart=0.3)
     adapted = learner("protonet").adapt(support)
     left_out = leave_one_patient_out(learner("protonet"), support)
