@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.phantoms.lungmap import map_lungs
+from engine.phantoms.lungmap import LungMap, map_lungs
 from engine.phantoms.person import Anatomy, Person, draw_person
-from engine.phantoms.plans import Plan, plan_finding, slab_centre
+from engine.phantoms.plans import plan_finding, slab_centre
 from engine.phantoms.scanner import SCANNERS
 from engine.phantoms.streams import stream
 
@@ -52,36 +52,49 @@ CAST = {
 
 def choose_cast(hospitals: tuple[str, str], cover_mm: float) -> list[tuple[int, str, str]]:
     """(seed, finding, hospital) of every patient, sorted by hospital and then by seed, so that the order of the files
-    says nothing about the class. Seeds are taken in rising order, each once."""
-    chosen, used = [], set()
-    for finding, by_hospital in CAST.items():
-        for hospital, roles in zip(hospitals, by_hospital, strict=True):
-            for role in (ROLES[index] for index in roles):
-                seed = next(s for s in range(1, 5000) if s not in used and _fits(s, finding, hospital, role, cover_mm))
-                used.add(seed)
+    says nothing about the class. Seeds are tried in rising order; each plays the first open part that it fits."""
+    chosen: list[tuple[int, str, str]] = []
+    parts = [
+        (finding, hospital, ROLES[role])
+        for finding, by_hospital in CAST.items()
+        for hospital, roles in zip(hospitals, by_hospital, strict=True)
+        for role in roles
+    ]
+    for seed in range(1, 5000):
+        person = draw_person(seed)
+        fitting = [part for part in parts if _may_play(person, part[1], part[2])]
+        lungs = map_lungs(Anatomy(person)) if fitting else None
+        for part in fitting:
+            finding, hospital, role = part
+            if _lies_well(person, lungs, finding, role, cover_mm):
                 chosen.append((seed, finding, hospital))
-    return sorted(chosen, key=lambda entry: (entry[2], entry[0]))
+                parts.remove(part)
+                break
+        if not parts:
+            return sorted(chosen, key=lambda entry: (entry[2], entry[0]))
+    raise RuntimeError(f"No patients found for {parts}.")
 
 
-def _fits(seed: int, finding: str, hospital: str, role: Role, cover_mm: float) -> bool:
-    person = draw_person(seed)
+def _may_play(person: Person, hospital: str, role: Role) -> bool:
+    """Sex, age, a chest that fits the field of view, no contrast medium."""
     low, high = AGE_BANDS[role.age]
     if person.sex != role.sex or not low <= person.age < high or not _in_view(person, hospital):
         return False
-    if stream(seed, "contrast", hospital).random() < SCANNERS[hospital].contrast:
-        return False
-    lungs = map_lungs(Anatomy(person))
+    return stream(person.seed, "contrast", hospital).random() >= SCANNERS[hospital].contrast
+
+
+def _lies_well(person: Person, lungs: LungMap, finding: str, role: Role, cover_mm: float) -> bool:
+    """Level and side as the role wants them, and large enough to be seen."""
     low, high = LEVEL_BANDS[role.level]
-    if not low <= slab_centre(seed, finding, lungs, cover_mm) / person.scale < high:
+    if not low <= slab_centre(person.seed, finding, lungs, cover_mm) / person.scale < high:
         return False
-    return finding == "normal" or _good(plan_finding(seed, finding, lungs), role)
+    if finding == "normal":
+        return True
+    plan = plan_finding(person.seed, finding, lungs)
+    return plan.side == role.side and plan.radius >= SMALLEST_RADIUS_MM
 
 
 def _in_view(person: Person, hospital: str) -> bool:
     """Whether the chest is about inside the field of view."""
     half = person.half_width + 13 + 14 * person.muscle + person.fat + abs(person.pose.shift_mm)
     return half < SCANNERS[hospital].fov / 2 + 4
-
-
-def _good(plan: Plan, role: Role) -> bool:
-    return plan.side == role.side and plan.radius >= SMALLEST_RADIUS_MM

@@ -51,7 +51,7 @@ def _below_diaphragm(chest: Chest) -> np.ndarray:
     top = np.where(level.x < 0, person.dome, person.dome - 13)
     across = ((np.abs(level.x) - 50) / 70) ** 2
     along = ((level.y + 26) / np.where(level.y < -26, 92, 100)) ** 2
-    dome = top - 66 * (across + along) ** 1.3 + 0.5 * level.low
+    dome = top - 52 * (across + along) ** 1.3 + 0.5 * level.low
     return ((dome - level.z) * 0.45).astype(np.float32)
 
 
@@ -82,7 +82,7 @@ def fissures(person: Person, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tup
     """Signed mm to the oblique fissure (below it: lower lobe) and to the right lung's horizontal one."""
     wave = 6 * np.sin(x / 29 + y / 50 + person.scale * 40) + 4 * np.sin(z / 31 + y / 37)
     oblique = (z - 62 - 0.95 * y + wave + 0.004 * (np.abs(x) - 60) ** 2) / 1.38
-    horizontal = z - 74 - 0.12 * y + 5 * np.sin(y / 37) + 0.0015 * (x + 60) ** 2
+    horizontal = z - 80 - 0.12 * y + 5 * np.sin(y / 37) + 0.003 * (x + 55) ** 2 + 0.002 * (y + 25) ** 2
     return oblique, horizontal
 
 

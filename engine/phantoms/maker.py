@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from engine.phantoms.person import Anatomy, Person, Relief, draw_person
 from engine.phantoms.plans import FINDINGS, Plan, plan_finding, slab_centre
 from engine.phantoms.scanner import HOSPITALS, SCANNERS, Scanner, add_table, scan
 from engine.phantoms.streams import stream
-from engine.phantoms.vessels import grow_vessels, paint_vessels
+from engine.phantoms.vessels import Branches, grow_vessels, paint_vessels
 from engine.phantoms.wall import paint_wall
 
 # Thick slices are averaged from levels about this far apart.
@@ -103,7 +104,8 @@ def make_phantom(
     setting.
     """
     scanner = _scanner(finding, hospital, scanner_change)
-    anatomy, lungs, plan, contrast = _decide(seed, finding, hospital, scanner)
+    anatomy, lungs, trees = _patient(seed)
+    plan, contrast = _decide(seed, finding, hospital, scanner)
     person, pitch = anatomy.person, cover_mm / slices
     bottom = slab_centre(seed, finding, lungs, cover_mm) - cover_mm / 2 if around_finding else FOOT_MM * person.scale
     middles = bottom + (np.arange(slices) + 0.5) * pitch
@@ -113,7 +115,7 @@ def make_phantom(
     grid = Grid(size, scanner.fov / size, (middles[:, None] + inner).ravel(), level_mm, person.pose)
 
     blood = contrast_blood(seed) if contrast else plain_blood(seed)
-    cover = _paint(grid, anatomy, lungs, plan, blood, scanner, stream(seed, "table", hospital))
+    cover = _paint(grid, anatomy, trees, plan, blood, scanner, stream(seed, "table", hospital))
     voxels = scan(grid, scanner, per_slice, stream(seed, "noise", hospital))
     mask = cover.reshape(slices, per_slice, size, size).mean(1) > MASK_SHARE
     origin = (float(grid.x[0]), float(grid.x[0]), float(middles[0]))
@@ -125,8 +127,8 @@ def make_phantom(
 def plan_phantom(seed: int, finding: str, hospital: str, **scanner_change: Any) -> Truth:
     """The truth of a phantom without painting it (a quarter of a second); `centre_mm` is the planned centre."""
     scanner = _scanner(finding, hospital, scanner_change)
-    anatomy, _, plan, contrast = _decide(seed, finding, hospital, scanner)
-    return _truth(anatomy.person, plan, finding, hospital, contrast, None, None)
+    plan, contrast = _decide(seed, finding, hospital, scanner)
+    return _truth(_patient(seed)[0].person, plan, finding, hospital, contrast, None, None)
 
 
 def _scanner(finding: str, hospital: str, change: dict[str, Any]) -> Scanner:
@@ -139,19 +141,25 @@ def _scanner(finding: str, hospital: str, change: dict[str, Any]) -> Scanner:
     return replace(SCANNERS[hospital], **change)
 
 
-def _decide(seed: int, finding: str, hospital: str, scanner: Scanner) -> tuple[Anatomy, LungMap, Plan | None, bool]:
-    """Who is scanned, with what, and whether contrast medium was given."""
+@lru_cache(maxsize=2)
+def _patient(seed: int) -> tuple[Anatomy, LungMap, dict[str, list[Branches]]]:
+    """Who is scanned. Kept for the next call: the same patient is often wanted with and without a finding."""
     anatomy = Anatomy(draw_person(seed))
     lungs = map_lungs(anatomy)
-    plan = None if finding == "normal" else plan_finding(seed, finding, lungs)
+    return anatomy, lungs, grow_vessels(anatomy.person, lungs)
+
+
+def _decide(seed: int, finding: str, hospital: str, scanner: Scanner) -> tuple[Plan | None, bool]:
+    """What is found, and whether contrast medium was given."""
+    plan = None if finding == "normal" else plan_finding(seed, finding, _patient(seed)[1])
     contrast = bool(stream(seed, "contrast", hospital).random() < scanner.contrast)
-    return anatomy, lungs, plan, contrast
+    return plan, contrast
 
 
 def _paint(
     grid: Grid,
     anatomy: Anatomy,
-    lungs: LungMap,
+    trees: dict[str, list[Branches]],
     plan: Plan | None,
     blood: Blood,
     scanner: Scanner,
@@ -172,7 +180,7 @@ def _paint(
         part = findings.add_consolidation(brush, person)
         hidden = np.zeros_like(grid.hu)
         hidden[brush.where] = part
-    paint_vessels(grid, grow_vessels(person, lungs), blood, lung, hidden)
+    paint_vessels(grid, trees, blood, lung, hidden)
     if kind in ("smooth", "spiculated"):
         part = findings.add_nodule(brush, person, blood)
     elif kind == "cavity":

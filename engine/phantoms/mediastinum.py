@@ -81,7 +81,7 @@ def _heart(grid: Grid, person: Person, relief: Relief, blood: Blood) -> None:
     grid.ellipsoid(ventricle, size * np.array([0.84, 0.55, 0.53]), blood.left, axes=axes, warp=warp * 0.6)
     chambers = (
         (landmark(person, -3, -50, 33), (38, 23, 36), blood.right),  # right ventricle
-        (landmark(person, -30, -20, 40), (22, 25, 33), blood.right),  # right atrium
+        (landmark(person, -27, -19, 36), (22, 25, 34), blood.right),  # right atrium
         (landmark(person, 2, 10, 62), (32, 17, 21), blood.left),  # left atrium
     )
     for point, radii, hu in chambers:

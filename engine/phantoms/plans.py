@@ -28,6 +28,8 @@ LOBULATION = {
 }
 SOLID_HU, GROUND_GLASS_HU = (22, 58), (-660, -520)
 SPIKES = (16, 30)
+# Thicker, and small cavities would close.
+THICKEST_WALL_SHARE = 0.38
 LOBES = {0: "lower", 1: "middle", 2: "upper"}
 
 
@@ -77,7 +79,7 @@ def plan_finding(seed: int, kind: str, lungs: LungMap) -> Plan:
         lobulation=lobulation,
         spikes=spikes if kind == "spiculated" else 0,
         edge_mm=float(edge) if kind == "ground_glass" else 0.0,
-        wall_mm=float(wall) if kind == "cavity" else 0.0,
+        wall_mm=min(float(wall), THICKEST_WALL_SHARE * radius) if kind == "cavity" else 0.0,
         fluid_mm=float(fluid) * radius if kind == "cavity" and has_fluid else None,
         calcified=kind == "smooth" and bool(calcified),
         pleural_tail=kind == "spiculated",

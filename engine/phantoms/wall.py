@@ -49,7 +49,7 @@ def _thickness(chest: Chest) -> np.ndarray:
     beside_spine = 25 * bump(angle, 0, 0.40)
     side = 13 * bump(angle, 1.05, 0.38) * (0.4 + 0.6 * np.clip(z / 120, 0, 1))
     pectoral = 19 * bump(angle, 2.40, 0.34) * bump(z / person.apex, 0.64, 0.26)
-    shoulder = 60 * chest.narrowing * bump(angle, 1.5, 0.75)
+    shoulder = 80 * chest.narrowing * bump(angle, 1.5, 0.85)
     return person.muscle * (3.0 + beside_spine + side + pectoral + shoulder)
 
 
