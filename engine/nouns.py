@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-PHANTOM_MAKER = "Handful phantoms"  # Manufacturer (0008,0070) of a synthetic scan
+PHANTOM_MAKER = "Handful synthetic CT"  # Manufacturer (0008,0070) of a synthetic scan
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def _shared(phantom: Phantom, number: int, pad: int) -> Dataset:
     ds.StudyTime = ds.SeriesTime = ds.ContentTime = ds.AcquisitionTime = "120000"
     ds.AccessionNumber = ""
     ds.Modality = "CT"
-    ds.Manufacturer = "Handful phantoms"
+    ds.Manufacturer = PHANTOM_MAKER
     ds.InstitutionName = f"Synthetic hospital {truth.hospital}"
     ds.ReferringPhysicianName = ""
     ds.StudyDescription = "Synthetic chest CT"
