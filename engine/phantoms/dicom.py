@@ -17,6 +17,7 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, JPEGLSLossless
 
+from engine.nouns import PHANTOM_MAKER
 from engine.phantoms.maker import Phantom
 from engine.phantoms.scanner import LOWEST_HU, SCANNERS
 
