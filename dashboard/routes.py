@@ -70,7 +70,13 @@ def make_routes(settings: Settings, store: Store, queue: Queue, login: Login) ->
         *viewer_routes(files.voxels, files.overlay),
         Route("/hf/downloads/{job}", files.download),
         *uploads.routes(),
+        # Last: what is asked for under /hf/ and is not there must not be answered with Streamlit's page.
+        Route("/hf/{rest:path}", _nothing, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
     ]
+
+
+async def _nothing(request: Request) -> Response:
+    return Response(status_code=404)
 
 
 class _Files:

@@ -62,7 +62,7 @@ class UploadRoutes:
             asked = json.loads(raw)
             files = [Announced(str(name), int(size)) for name, size in asked["files"]]
             project = str(asked["project"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             return _says(Note("upload.manifest"), 400)
         if any(each.size < 0 for each in files):
             return _says(Note("upload.manifest"), 400)
