@@ -46,8 +46,12 @@ class Embedder(nn.Module):
 
     def raw(self, views: Tensor) -> Tensor:
         """The numbers before centring, scaling and weighting: (n, d)."""
+        return self.raw_of_maps(self.network(views), views)
+
+    def raw_of_maps(self, maps: list[Tensor], views: Tensor) -> Tensor:
+        """`raw` from the network's maps; evidence attributes to these maps as well as to the pixels."""
         parts: list[Tensor] = []
-        for features in self.network(views):
+        for features in maps:
             parts += [F.normalize(features.mean((2, 3)), dim=1), F.normalize(spread(features), dim=1)]
         return torch.cat([*parts, texture(views)], 1)
 
