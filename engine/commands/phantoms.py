@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         cover_mm=args.cover_mm,
         around_finding=args.around_finding,
     )
-    files = write_series(phantom, args.out)
+    files = write_series(phantom, args.out, number=args.seed)
     (args.out / "truth.json").write_text(json.dumps(phantom.truth.to_json(), indent=1) + "\n", "utf-8")
     print(f"{len(files)} slices of a synthetic chest ({args.finding}, hospital {args.hospital}) in {args.out}")
     return 0
