@@ -14,7 +14,7 @@ from scipy.stats import fisher_exact, hypergeom
 
 from engine.evidence.nouns import Tested
 from engine.learners import Support
-from engine.nouns import Note
+from engine.nouns import Case, Note
 
 FEW_PATIENTS = 5  # below this a class is called thin: 4 of 5 right still means anything from 28 to 99 %
 CHANCE = 0.05  # a clue this rarely separates the classes so well by luck
@@ -22,6 +22,24 @@ TOLD = 0.8  # share of patients whose class the clue gives away before it is wor
 CONTRADICTED = 0.1  # probability of its own label, by the other patients' cases, below which a label is questioned
 # What is known of a scan without looking at the finding; each has its own sentence `evidence.shortcut_<name>`.
 FACTS = ("site", "scanner", "kernel", "thickness", "slices", "size", "modality", "contrast")
+
+
+def facts_of(cases: Sequence[Case]) -> dict[str, list[object]]:
+    """What is known of labelled cases apart from their pictures, by the names of FACTS; None where it isn't."""
+
+    def kept(case: Case, name: str) -> object:
+        return case.kept.get(name) or None
+
+    return {
+        "site": [case.site or None for case in cases],
+        "scanner": [" ".join(filter(None, (case.kept.get("manufacturer"), case.kept.get("model")))) for case in cases],
+        "kernel": [kept(case, "kernel") for case in cases],
+        "thickness": [round(case.geometry.spacing_mm[0], 2) if case.shape[0] > 1 else None for case in cases],
+        "slices": [case.shape[0] for case in cases],
+        "size": [f"{case.shape[1]} x {case.shape[2]}" for case in cases],
+        "modality": [case.modality or None for case in cases],
+        "contrast": [kept(case, "contrast") or "no" for case in cases],
+    }
 
 
 def few_cases(support: Support, tested: Tested) -> list[Note]:

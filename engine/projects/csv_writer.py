@@ -15,13 +15,14 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "�
 DIGITS = 6  # of a number with a fraction; a probability with more pretends
 
 
-def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write UTF-8 with a byte order mark (Excel shows Chinese class names) and CRLF line ends (RFC 4180).
+def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]], *, mark: bool = True) -> None:
+    """Write UTF-8 with CRLF line ends (RFC 4180), with a byte order mark unless `mark` is False.
 
+    Without the mark Excel garbles Chinese class names; with it, programs that don't expect it misread the first name.
     The file appears under its name only when it is whole. Raises ValueError for a row of another length than `head`.
     """
     part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8-sig", newline="") as out:
+    with part.open("w", encoding="utf-8-sig" if mark else "utf-8", newline="") as out:
         writer = csv.writer(out, quoting=csv.QUOTE_MINIMAL)
         writer.writerow([cell(name) for name in head])
         for row in rows:

@@ -1,0 +1,105 @@
+"""Run few-shot episodes over an archive of labelled pictures and print accuracy, AUROC and calibration error.
+
+FILE is an npz with `images` (N, H, W[, 3] uint8), `label` and perhaps `group`, or a zip of pictures with labels.csv.
+What shares a group (a patient) is never on both sides of an episode. Intervals are 95 %, by resampling episodes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE.npz", help="the archive")
+    parser.add_argument("--learner", default="protonet", help="see `python -m engine learners`")
+    parser.add_argument("--shots", type=int, default=5, help="labelled cases a class")
+    parser.add_argument("--queries", type=int, default=15, help="cases to predict a class, at most")
+    parser.add_argument("--episodes", type=int, default=200, help="how many episodes to draw")
+    parser.add_argument("--ways", type=int, default=5, help="classes an episode, at most")
+    parser.add_argument("--steps", type=int, default=None, help="inner steps of a gradient learner")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same episodes")
+    parser.add_argument("--json", metavar="FILE", help="write JSON there; - for standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    result = evaluate(args)
+    if args.json == "-":
+        json.dump(result, sys.stdout, indent=1)
+        print()
+    elif args.json:
+        Path(args.json).write_text(json.dumps(result, indent=1), "utf-8")
+    else:
+        for name in ("accuracy", "auroc", "ece"):
+            number = result[name]
+            print(f"{name:9s} {number['mean']:.3f}  ({number['low']:.3f} to {number['high']:.3f})")
+        print(f"{result['episodes']} episodes, {result['groups']} groups, {result['learner']}")
+    return 0
+
+
+def evaluate(args: argparse.Namespace) -> dict[str, Any]:
+    """The JSON of this command. Raises ValueError in a sentence for an archive or numbers that can't be used."""
+    import numpy as np
+    import torch
+
+    from engine.encoders import load_encoder
+    from engine.episodes import episodes, open_archive, score, summarise
+    from engine.learners import Support, learner
+    from engine.settings import load_settings
+
+    method = learner(args.learner)
+    archive = open_archive(args.file)
+    drawn = list(episodes(archive, args.ways, args.shots, args.queries, args.episodes, args.seed))
+    encoder = load_encoder(load_settings().device)
+    started = time.perf_counter()
+    embeddings = embed(encoder, archive.images)
+    embedded = time.perf_counter()
+    scores, used = [], set()
+    for episode in drawn:
+        support = Support(
+            embeddings[episode.support],
+            torch.from_numpy(episode.support_targets).long(),
+            episode.classes,
+            tuple(archive.groups[episode.support].tolist()),
+        )
+        adapted = method.adapt(support, steps=args.steps, seed=args.seed)
+        with torch.no_grad():
+            probabilities = adapted.probabilities(embeddings[episode.query]).numpy()
+        scores.append(score(probabilities, episode.query_targets))
+        used.update(archive.groups[np.concatenate([episode.support, episode.query])].tolist())
+    return {
+        **summarise(scores, seed=args.seed),
+        "episodes": len(drawn),
+        "groups": len(used),
+        "archive": archive.name,
+        "learner": method.name,
+        "ways": len(drawn[0].classes),
+        "shots": args.shots,
+        "queries": args.queries,
+        "seed": args.seed,
+        "encoder": encoder.identity,
+        "seconds": {"embedding": embedded - started, "episodes": time.perf_counter() - embedded},
+    }
+
+
+def embed(encoder: Any, images: Any) -> Any:
+    """(n, d) embeddings of plain pictures, each by itself as a case would be."""
+    import torch
+
+    from engine.nouns import Geometry, Volume
+
+    batch = 32
+    parts, views = [], []
+    with torch.inference_mode():
+        for picture in images:
+            views.append(encoder.views(Volume(picture[None], Geometry(measured=False), False)))
+            if len(views) == batch:
+                parts.append(encoder.pool(encoder.embed_views(torch.cat(views))[:, None]).cpu())
+                views = []
+        if views:
+            parts.append(encoder.pool(encoder.embed_views(torch.cat(views))[:, None]).cpu())
+    return torch.cat(parts).clone()
