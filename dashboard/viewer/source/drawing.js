@@ -88,8 +88,8 @@ export function roundLength(pixelsPerMm) {
 function scaleBar(pane) {
   const length = roundLength(pane.pixelsPerMm);
   const width = length * pane.pixelsPerMm;
-  const right = pane.drawn.clientWidth - 14;
-  const bottom = pane.drawn.clientHeight - 16;
+  const right = pane.width - 14;
+  const bottom = pane.height - 16;
   const path = `M${right - width} ${bottom - 4}v8M${right} ${bottom - 4}v8M${right - width} ${bottom}h${width}`;
   const unit = pane.scene.space.measured ? "mm" : "px";
   return svg("g", { class: "scale" },

@@ -1,6 +1,6 @@
 // One plane of the case: a Cornerstone viewport with our writing and drawing over it.
 
-import { Enums, closeViewport, heat, openViewport, theEngine } from "./engine.js";
+import { Enums, closeViewport, heat, openViewport } from "./engine.js";
 import { html, svg, write } from "./dom.js";
 import { cameraOf, lettersOf } from "./geometry.js";
 import { drawMarks } from "./drawing.js";
@@ -37,6 +37,7 @@ export class Pane {
   /** Opens the viewport; the root must be in the document and have a size. */
   open() {
     if (this.viewport) return;
+    this.measure();
     this.viewport = openViewport(this.view, this.backend);
     this.view.addEventListener(Enums.Events.IMAGE_RENDERED, this.redraw);
   }
@@ -166,8 +167,10 @@ export class Pane {
     return Math.hypot(b[0] - a[0], b[1] - a[1]) / 100;
   }
 
-  resize() {
-    if (this.viewport) theEngine().resize(true, true);
+  /** Takes its size from the page: read once a change, for reading it in a frame costs a layout. */
+  measure() {
+    this.width = this.view.clientWidth;
+    this.height = this.view.clientHeight;
   }
 
   draw() {

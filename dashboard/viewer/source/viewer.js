@@ -109,7 +109,7 @@ export class Viewer {
     if (asked) scene.window = asked;
     else if (scene.kase.is_hu && chosenWindow) scene.window = chosenWindow;
     else scene.window = openingWindow(scene.kase, voxels.low, voxels.high);
-    this.windowSet = asked || scene.kase.is_hu || voxels.count > 0;
+    this.windowSet = Boolean(asked) || scene.kase.is_hu || voxels.complete;
   }
 
   /** Shows a plane in the main pane (and the other two beside it in the three-plane view). */
@@ -149,6 +149,7 @@ export class Viewer {
       scene.window = openingWindow(scene.kase, voxels.low, voxels.high);
       this.windowSet = voxels.complete;
       for (const pane of scene.panes) pane.paint();
+      this.showTools();
     }
     const now = performance.now();
     const here = scene.point[2] >= first && scene.point[2] < first + count;
@@ -313,19 +314,24 @@ export class Viewer {
     }
     if (!wanted) this.overlay = null;
     this.showTools();
-    let id = null;
-    if (wanted) {
-      try {
-        id = await overlayVolume(wanted, this.scene.space, this.scene.kase.id);
-        this.overlayFailed = false;
-      } catch {
-        this.overlayFailed = true;
-      }
+    this.overlayFailed = false;
+    for (const pane of this.scene.panes) {
+      if (!pane.plane) continue;
+      const id = wanted ? await this.overlayFor(wanted, pane.axis) : null;
+      if (this.data.overlay !== wanted) return;
+      await pane.lay(id, this.overlay ? this.overlay.opacity : 0, Boolean(this.overlay && this.overlay.on));
     }
-    if (this.data.overlay !== wanted) return;
-    for (const pane of this.scene.panes) if (pane.plane) await pane.lay(id, this.overlay ? this.overlay.opacity : 0, this.overlay && this.overlay.on);
-    this.root.dataset.overlay = id ? (this.overlay.on ? "on" : "off") : "none";
+    this.root.dataset.overlay = wanted && !this.overlayFailed ? (this.overlay.on ? "on" : "off") : "none";
     trimOverlays(wanted ? wanted.url : null);
+  }
+
+  async overlayFor(wanted, axis) {
+    try {
+      return await overlayVolume(wanted, this.scene.space, this.scene.kase.id, axis);
+    } catch {
+      this.overlayFailed = true;
+      return null;
+    }
   }
 
   fade(opacity) {
@@ -546,7 +552,8 @@ export class Viewer {
 
   resized() {
     if (!this.pane || !this.pane.viewport) return;
-    for (const pane of this.scene.panes) pane.resize();
+    for (const pane of this.scene.panes) pane.measure();
+    theEngine().resize(true, true);
     for (const pane of this.scene.panes) pane.draw();
   }
 

@@ -22,5 +22,6 @@ export function openingWindow(kase, low, high) {
     if (width > 0) return [width, level];
   }
   if (kase.is_hu) return PRESETS.soft;
+  if (!(low <= high)) return [255, 127.5]; // nothing has arrived yet
   return [Math.max(1, high - low), (high + low) / 2];
 }
