@@ -15,6 +15,8 @@ from engine.phantoms.shapes import bezier, lumpy
 from engine.phantoms.streams import stream
 from engine.phantoms.vessels import grow_tree
 
+# Spread (log) of the three half-axes: findings are no balls.
+STRETCH = 0.13
 AIR_IN_BRONCHUS_HU, CAVITY_AIR_HU, FLUID_HU, CALCIUM_HU = -870.0, -960.0, 14.0, 420.0
 
 
@@ -37,7 +39,7 @@ class Brush:
     def body(self, sharpness: float = 6) -> np.ndarray:
         """Distance to the lobulated, slightly stretched and turned ball of the plan."""
         turn = np.linalg.qr(self.rng.normal(size=(3, 3)))[0]
-        stretch = np.exp(self.rng.normal(0, 0.09, 3))[:, None]
+        stretch = np.exp(self.rng.normal(0, STRETCH, 3))[:, None]
         q = np.tensordot((turn * stretch).astype(np.float32), self.q, 1)
         return lumpy(self.rng, q, self.plan.radius, self.plan.lobulation, sharpness=sharpness)
 
@@ -60,23 +62,30 @@ def add_ground_glass(brush: Brush, tissue: np.ndarray) -> np.ndarray:
     Returns the share of each voxel of the brush's box that belongs to the finding."""
     plan, mid = brush.plan, brush.mid
     distance = brush.body() + 2.2 * mid + 1.5 * brush.low
-    cover = np.clip(0.5 - distance / plan.edge_mm, 0, 1) * (brush.lung > 0.5)
+    cover = np.clip(0.5 - distance / plan.edge_mm, 0, 1)
     part = tissue[brush.where]
     patchy = np.clip(0.9 + 0.12 * mid, 0.5, 1)
     part += cover * patchy * (plan.level_hu + 26 * mid - part)
-    return cover
+    return cover * (brush.lung > 0.5)
 
 
-def add_consolidation(brush: Brush, person: Person) -> np.ndarray:
-    """Filled lung with a ground-glass rim and a tree of air-filled bronchi. Returns its share of each voxel."""
-    plan, grid, lung = brush.plan, brush.grid, brush.lung
+def add_consolidation(brush: Brush, tissue: np.ndarray) -> np.ndarray:
+    """Fill `tissue` where the plan says, with a ground-glass rim. Returns the finding's share of each voxel."""
+    plan = brush.plan
     distance = brush.body() + 4 * brush.low + 2.5 * brush.mid
-    cover = np.clip(0.5 - distance / 5, 0, 1) * lung
-    halo = np.clip(0.5 - distance / 26, 0, 1) * lung * 0.55
-    brush.paint(np.maximum(halo - cover, 0), -560)
-    brush.paint(cover, plan.level_hu - 6 + 9 * brush.mid)
+    cover = np.clip(0.5 - distance / 5, 0, 1)
+    rim = np.clip(0.5 - distance / 26, 0, 1) * 0.55
+    part = tissue[brush.where]
+    part += np.maximum(rim - cover, 0) * (-560 - part)
+    part += cover * (plan.level_hu - 6 + 9 * brush.mid - part)
+    return cover * (brush.lung > 0.02)
+
+
+def add_air_bronchogram(brush: Brush, person: Person, cover: np.ndarray) -> None:
+    """The air-filled bronchi that a consolidation leaves open: a small tree from the hilum's side."""
+    plan, grid = brush.plan, brush.grid
     inside = np.zeros_like(grid.hu)
-    inside[brush.where] = cover
+    inside[brush.where] = cover * brush.lung
     centre = np.array(plan.centre)
     inwards = hila(person)[int(plan.side == "left")] - centre
     away = np.linalg.norm(inwards)
@@ -86,7 +95,6 @@ def add_consolidation(brush: Brush, person: Person) -> np.ndarray:
     curves = tree.at(np.linspace(0, 1, 6), np.arange(len(tree.radius)))
     for k, radius in enumerate(tree.radius.tolist()):
         grid.tube(curves[:, k], radius, AIR_IN_BRONCHUS_HU, keep_lung=True, only=inside)
-    return cover
 
 
 def add_nodule(brush: Brush, person: Person, blood: Blood) -> np.ndarray:

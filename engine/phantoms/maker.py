@@ -175,9 +175,11 @@ def _paint(
     part, hidden, cover = None, None, np.zeros_like(grid.hu)
     if kind == "ground_glass":
         part = findings.add_ground_glass(brush, tissue)
+    elif kind == "consolidation":
+        part = findings.add_consolidation(brush, tissue)
     grid.hu += lung * (tissue - PLACEHOLDER_HU)
     if kind == "consolidation":
-        part = findings.add_consolidation(brush, person)
+        findings.add_air_bronchogram(brush, person, part)
         hidden = np.zeros_like(grid.hu)
         hidden[brush.where] = part
     paint_vessels(grid, trees, blood, lung, hidden)

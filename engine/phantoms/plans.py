@@ -20,7 +20,7 @@ RADIUS_MM = {
     "cavity": (11, 22),
 }
 LOBULATION = {
-    "smooth": (0.03, 0.12),
+    "smooth": (0.05, 0.17),
     "spiculated": (0.15, 0.25),
     "ground_glass": (0.18, 0.26),
     "consolidation": (0.24, 0.32),
