@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -27,7 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 POLL_SECONDS = 0.1
 PATIENCE = 6
 AHEAD = 8  # requests sent ahead; few enough to fit the 64 KiB of a pipe with the longest file names
-START_SECONDS = 20.0  # importing pydicom and numpy takes 0.5 s; a cold disk and a busy machine more
 
 
 class Cancelled(Exception):
@@ -39,12 +39,16 @@ class NoSpace(OSError):
 
 
 class Bounded:
-    """One child process, started when first asked and again after it died. Use as a context manager."""
+    """A child that forks workers, and the worker that answers now. Both start when first asked; a worker that died or
+    was killed is replaced. Use as a context manager."""
 
     def __init__(self, limits: Limits, cancelled: Callable[[], bool] | None = None) -> None:
         self.limits = limits
         self.cancelled = cancelled or (lambda: False)
         self.child: subprocess.Popen[bytes] | None = None
+        self.control: socket.socket | None = None
+        self.worker: psutil.Process | None = None
+        self._requests = self._answers = -1
         self._rest = b""
         self._asked = 0.0
 
@@ -53,6 +57,10 @@ class Bounded:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        if self.child is not None:
+            self.control.close()
+            self.child.kill()
+            self.child.wait()
 
     def ask(self, op: str, *, seconds: float, **request: Any) -> dict[str, Any]:
         """One answer; see `ask_all`."""
@@ -72,7 +80,7 @@ class Bounded:
                 sent = index
             while sent < min(len(requests), index + AHEAD) and self._send(requests[sent][1]):
                 sent += 1
-            answer = self._answer(seconds + (START_SECONDS if fresh else 0.0))
+            answer = self._answer(seconds)
             if answer is None:
                 answer = {"refused": Note("refused.crashed").to_json()}
                 self.stop()
@@ -84,43 +92,60 @@ class Bounded:
             yield answer
 
     def stop(self) -> None:
-        """End this child, and only this one."""
-        if self.child is not None:
-            self.child.kill()
-            self.child.wait()
-            with contextlib.suppress(BrokenPipeError):
-                self.child.stdin.close()
-            self.child.stdout.close()
-            self.child, self._rest = None, b""
+        """End this worker, and only this one."""
+        if self.worker is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.worker.kill()  # the child reaps it when it forks the next one: the number cannot be reused yet
+            os.close(self._requests)
+            os.close(self._answers)
+            self.worker, self._rest = None, b""
 
     def _send(self, request: dict[str, Any]) -> bool:
-        """False if the child has died; what it answered before can still be read."""
+        """False if the worker has died; what it answered before can still be read."""
         try:
-            self.child.stdin.write(json.dumps(request).encode() + b"\n")
-            self.child.stdin.flush()
+            os.write(self._requests, json.dumps(request).encode() + b"\n")
         except BrokenPipeError:
             return False
         return True
 
     def _started(self) -> bool:
-        if self.child is not None:
+        """Whether a new worker had to be started."""
+        if self.worker is not None:
             return False
+        if self.child is None:
+            self._start_child()
+        theirs_in, self._requests = os.pipe()
+        self._answers, theirs_out = os.pipe()
+        try:
+            socket.send_fds(self.control, [b"w"], [theirs_in, theirs_out])
+            number = self.control.recv(8)
+        except OSError as error:
+            raise RuntimeError("The reading process could not be started.") from error
+        finally:
+            os.close(theirs_in)
+            os.close(theirs_out)
+        if len(number) < 8:
+            raise RuntimeError("The reading process could not be started.")
+        self.worker = psutil.Process(int.from_bytes(number, "big"))
+        return True
+
+    def _start_child(self) -> None:
+        self.control, theirs = socket.socketpair()
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each thread reserves address space
-        self.child = subprocess.Popen(
-            [sys.executable, "-m", "engine.intake.child", json.dumps(asdict(self.limits))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(paths)},
-        )
-        self._process = psutil.Process(self.child.pid)
-        return True
+        with theirs:
+            self.child = subprocess.Popen(
+                [sys.executable, "-m", "engine.intake.child", json.dumps(asdict(self.limits))],
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(paths)},
+            )
 
     def _answer(self, seconds: float) -> dict[str, Any] | None:
         """One line from the child; None if it died; a refusal if it took too long."""
-        began, used = time.monotonic(), self._processor_seconds()
-        out = self.child.stdout.fileno()
+        began, used = time.monotonic(), None
+        out = self._answers
         self._stop_if_cancelled()
         while b"\n" not in self._rest:
             ready, _, _ = select.select([out], [], [], POLL_SECONDS)
@@ -131,8 +156,9 @@ class Bounded:
                 self._rest += block
                 continue
             self._stop_if_cancelled()
+            used = self._processor_seconds() if used is None else used  # not before: most answers are quick
             wall = time.monotonic() - began
-            if wall > seconds and (wall > PATIENCE * seconds or self._processor_seconds() - used > seconds):
+            if wall > seconds and (wall > PATIENCE * seconds or self._processor_seconds() - used > 0.9 * seconds):
                 self.stop()
                 return {"refused": Note("refused.too_slow", {"seconds": round(seconds)}).to_json()}
         line, _, self._rest = self._rest.partition(b"\n")
@@ -148,7 +174,7 @@ class Bounded:
 
     def _processor_seconds(self) -> float:
         try:
-            times = self._process.cpu_times()
+            times = self.worker.cpu_times()
             return times.user + times.system
         except psutil.Error:
             return 0.0

@@ -121,7 +121,7 @@ def _account(upload: Upload, making: Making, case: Case) -> None:
         "max": max(f["max"] for f in making.facts),
         "mean": sum(f["sum"] for f in making.facts) / count,
     }
-    upload.taken.files[case.id] = [upload.files[i].shown for i in making.files]
+    upload.taken.files[case.id] = [upload.files[i].shown for i in dict.fromkeys(making.files)]
     for index in making.files:
         upload.done(index)
 

@@ -1,16 +1,21 @@
-"""The process that touches foreign bytes: one JSON request a line on stdin, one JSON answer a line on stdout.
+"""The processes that touch foreign bytes. They import no torch.
 
-It runs under limits that it sets on itself before the first request (address space, file size, no core dumps) and is
-killed by its parent (`bounded`) when it takes too long. It imports no torch. Start it with
-`python -m engine.intake.child MEMORY FILE_SIZE`.
+`python -m engine.intake.child LIMITS` imports the decoders once and then forks a worker whenever its parent
+(`bounded`) hands it a pair of pipes, so that a fresh worker after a crash costs milliseconds instead of half a
+second. A worker sets limits on itself (address space, file size, no core dumps), then answers one JSON request a line
+with one JSON answer a line, until it is killed for taking too long or its pipe closes.
 """
 
 from __future__ import annotations
 
+import errno
+import importlib
 import json
 import logging
 import os
 import resource
+import signal
+import socket
 import sys
 import warnings
 from collections.abc import Callable
@@ -21,6 +26,7 @@ from engine.intake.limits import Limits
 from engine.intake.refusal import Refusal
 from engine.nouns import Note
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)  # not the file's fault
 Request = dict[str, Any]
 Answer = dict[str, Any]
 
@@ -31,7 +37,10 @@ class Readers:
     def __init__(self, limits: Limits) -> None:
         import pydicom
 
-        from engine.intake import archive, dicom_pixels
+        from engine.intake import archive, dicom_pixels, finish, pictures, sniff, voxels  # noqa: F401  (before forking)
+
+        for module in ("gdcm", "openjpeg", "rle", "jpeg_ls", "PIL.TiffImagePlugin"):
+            importlib.import_module(module)
 
         pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
         self.limits = limits
@@ -50,9 +59,13 @@ class Readers:
         except RecursionError:
             return {"refused": Note("refused.nested", {"limit": self.limits.depth}).to_json(), "tired": True}
         except Exception as error:  # one boundary: decoders raise anything on damaged input (safety study, fact 4)
-            if getattr(error, "errno", None) in (28, 122):  # no space left, quota exceeded: not the file's fault
+            if getattr(error, "errno", None) in FULL_DISK:
                 return {"failed": "no_space"}
             return {"refused": Note("refused.unreadable", {"detail": type(error).__name__}).to_json()}
+        except BaseException as error:  # a panic of a decoder written in Rust (pylibjpeg-rle) is no Exception
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+            return {"refused": Note("refused.crashed").to_json(), "tired": True}
 
     def do_look(self, request: Request) -> Answer:
         """What a file is, and the header that grouping needs."""
@@ -140,21 +153,47 @@ def limit_self(memory: int, file_size: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def work(requests: int, answers: int, readers: Readers) -> None:
+    """A worker's life: answer until the pipe closes, or until memory ran out and nothing can be trusted any more."""
+    limit_self(readers.limits.memory, readers.limits.volume_bytes + (1 << 20))
+    with os.fdopen(requests, encoding="utf-8") as lines, os.fdopen(answers, "w", encoding="utf-8") as out:
+        for line in lines:
+            answer = readers.answer(json.loads(line))
+            out.write(json.dumps(answer) + "\n")
+            out.flush()
+            if answer.get("tired"):
+                return
+
+
 def main() -> None:
+    """Fork workers on demand. Standard input is a socket to the parent: it brings two file descriptors, and takes
+    the process id of the worker back. When the parent goes away, so does the worker."""
     limits = Limits(**json.loads(sys.argv[1]))
-    limit_self(limits.memory, limits.volume_bytes + (1 << 20))
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)  # decoders print; the answers must stay clean
+    control = socket.socket(fileno=os.dup(0))
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):  # decoders print
+        os.dup2(quiet, stream)
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     readers = Readers(limits)
-    for line in sys.stdin:
-        answer = readers.answer(json.loads(line))
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-        if answer.get("tired"):  # after memory ran out nothing can be trusted: the parent starts a fresh child
+    worker = 0
+    while True:
+        message, handles, _, _ = socket.recv_fds(control, 1, 2)
+        if worker:
+            os.kill(worker, signal.SIGKILL)  # not reaped yet, so the number is still this worker's
+            os.waitpid(worker, 0)
+        if not message:
             return
+        worker = os.fork()
+        if worker == 0:
+            control.close()
+            try:
+                work(*handles, readers)
+            finally:
+                os._exit(0)
+        for handle in handles:
+            os.close(handle)
+        control.sendall(worker.to_bytes(8, "big"))
 
 
 if __name__ == "__main__":

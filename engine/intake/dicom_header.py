@@ -6,6 +6,7 @@ import math
 import struct
 import zlib
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.intake.header import Frame, Header
 from engine.intake.limits import Limits
 from engine.intake.refusal import DAMAGED, Refusal
 
+IN_MEMORY = 4 << 20
 LARGEST = 1e9  # places, spacings, slopes and counts stay far below; also keeps NaN and infinity out
 NEEDED = """
 SOPClassUID SOPInstanceUID SeriesInstanceUID StudyInstanceUID Modality ImageType Rows Columns NumberOfFrames
@@ -47,7 +49,8 @@ def read_header(path: Path, limits: Limits, *, list_elements: bool = False) -> H
     file has no picture or would inflate past the limits; a damaged file raises whatever pydicom raises.
     """
     refuse_inflation(path, limits)
-    ds = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=None if list_elements else TAGS, force=True)
+    tags = None if list_elements else TAGS
+    ds = pydicom.dcmread(in_memory(path), stop_before_pixels=True, specific_tags=tags, force=True)
     if not list_elements:
         refuse_depth(ds, limits.depth)
     if not text(ds, "SOPClassUID") and not text(ds, "Modality") and integer(ds, "Rows") is None:
@@ -84,6 +87,12 @@ def read_header(path: Path, limits: Limits, *, list_elements: bool = False) -> H
         elements=tuple(_names(ds)) if list_elements else (),
         frames=_frames(ds, count),
     )
+
+
+def in_memory(path: Path) -> Path | BytesIO:
+    """A small file as bytes: reading past their end is harmless, while a file object asked for the 4 GB that a
+    damaged length promises reserves them first."""
+    return BytesIO(path.read_bytes()) if path.stat().st_size <= IN_MEMORY else path
 
 
 def syntax_of(ds: Dataset) -> str:
@@ -277,7 +286,7 @@ def _orientation(found: tuple[float, ...] | None) -> tuple[float, ...] | None:
 
 def listed_files(path: Path, limits: Limits) -> list[str]:
     """The files that a DICOMDIR names, as paths relative to it (PS3.3 F.3.2.2, Referenced File ID)."""
-    ds = pydicom.dcmread(path, specific_tags=[tag_for_keyword("DirectoryRecordSequence")], force=True)
+    ds = pydicom.dcmread(in_memory(path), specific_tags=[tag_for_keyword("DirectoryRecordSequence")], force=True)
     names = []
     for record in _sequence(ds, "DirectoryRecordSequence")[: limits.files]:
         if name := text(record, "ReferencedFileID"):

@@ -17,7 +17,7 @@ from pydicom.pixels import apply_color_lut, pixel_array
 from pydicom.pixels.utils import get_j2k_parameters
 from pydicom.uid import JPEG2000TransferSyntaxes
 
-from engine.intake.dicom_header import refuse_inflation, syntax_of
+from engine.intake.dicom_header import in_memory, refuse_inflation, syntax_of
 from engine.intake.limits import Limits
 from engine.intake.refusal import Refusal
 
@@ -39,7 +39,7 @@ class Opened:
         if path != self.path:
             self.path, self.ds = None, Dataset()
             refuse_inflation(path, limits)
-            ds = pydicom.dcmread(path, force=True)
+            ds = pydicom.dcmread(in_memory(path), force=True)
             if "PixelData" not in ds:
                 raise Refusal("no_pixels")
             if not getattr(ds.file_meta, "TransferSyntaxUID", None):

@@ -23,8 +23,9 @@ SIDEWAYS_MM = 0.5  # how far a slice may lie off the straight line through the s
 TILT_DEGREES = 0.5  # smaller angles between slice axis and normal are rounding
 MAX_FILLED_IN_A_ROW = 2  # missing slices that are filled from their neighbours; a larger hole cuts the series
 MAX_FILLED = 0.10  # and at most a tenth of the slices
-MIN_RUN = 4  # slices of a run that becomes a series of its own
+MIN_RUN = 3  # slices of a run that becomes a series of its own
 MAX_RUNS = 3  # more pieces than this is no series any more
+MAX_STRAYS = 0.10  # slices apart from the rest: so few are left out, more and the series is refused
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,11 @@ def stack(group: Group) -> Stacked:
     base = _base_notes(group)
     if len(slices) == 1:
         return Stacked([Stack((tuple(slices),), _flat_geometry(slices[0]), base)])
-    if not stacks(slices[0]) or any(s.info.position is None or s.info.orientation is None for s in slices):
+    placed = [s for s in slices if s.info.position is not None and s.info.orientation is not None]
+    if not stacks(slices[0]) or not placed:
         return _without_places(slices, base)
-    done = Stacked()
-    for part, part_notes in _tell_apart(slices):
+    done = Stacked(left_out=[(s, Note("refused.no_place")) for s in slices if s not in placed])
+    for part, part_notes in _tell_apart(placed):
         piece = _stack_places(part, (*base, *part_notes))
         done.stacks += piece.stacks
         done.left_out += piece.left_out
@@ -144,18 +146,29 @@ def _stack_places(slices: list[Slice], notes: tuple[Note, ...]) -> Stacked:
     if len(places) == 1:
         return Stacked([Stack((tuple(places[0]),), _flat_geometry(places[0][0]), notes)])
     runs = _runs(places)
-    if len(runs) > MAX_RUNS or (len(runs) > 1 and min(map(len, runs)) < MIN_RUN):
+    long = [run for run in runs if len(run) >= MIN_RUN]
+    strays = [s for run in runs if len(run) < MIN_RUN for place in run for s in place]
+    if len(runs) == 1:
+        long, strays = runs, []
+    elif not long or len(long) > MAX_RUNS or len(strays) > max(1, MAX_STRAYS * len(slices)):
         steps = np.diff([_along(p[0]) for p in places])
         why = Note("refused.uneven", {"least": _mm(steps.min()), "most": _mm(steps.max())})
         return Stacked(left_out=[(s, why) for place in places for s in place])
-    if len(runs) > 1:
-        notes = (*notes, Note("warning.cut_at_gap", {"count": len(runs)}))
-    done = Stacked()
-    for run in runs:
-        if (line := _straight(run)) is None:
-            done.left_out += [(s, Note("refused.not_straight")) for place in run for s in place]
+    done = Stacked(left_out=[(s, Note("refused.stray")) for s in strays])
+    if len(long) > 1:
+        notes = (*notes, Note("warning.cut_at_gap", {"count": len(long)}))
+    for run in long:
+        aside = _off_line(run)
+        done.left_out += [(s, Note("refused.stray")) for place in aside for s in place]
+        straight = [place for place in run if place not in aside]
+        if len(aside) > max(1, MAX_STRAYS * len(run)) or _off_line(straight):
+            done.left_out += [(s, Note("refused.not_straight")) for place in straight for s in place]
+        elif aside:  # what is left may have a hole now
+            rest = _stack_places([s for place in straight for s in place], notes)
+            done.stacks += rest.stacks
+            done.left_out += rest.left_out
         else:
-            done.stacks.append(_one_stack(run, line, notes))
+            done.stacks.append(_one_stack(straight, notes))
     return done
 
 
@@ -192,22 +205,24 @@ def _unit_step(steps: np.ndarray, start: int) -> float:
     return float(np.median(ahead)) if len(ahead) else 1.0
 
 
-def _straight(run: list[list[Slice]]) -> np.ndarray | None:
-    """(3,) vector from the first place to the last if all lie on that line, else None."""
+def _off_line(run: list[list[Slice]]) -> list[list[Slice]]:
+    """Places that lie off the straight line through the stack.
+
+    The line runs along the median step, so that one slice with a wrong place does not turn it.
+    """
+    if len(run) < 3:
+        return []
     points = np.array([p[0].info.position for p in run], dtype=float)
-    line = points[-1] - points[0]
-    if len(run) < 2:
-        return line
-    along = line / np.linalg.norm(line)
-    offset = points - points[0]
-    sideways = offset - np.outer(offset @ along, along)
-    return line if np.linalg.norm(sideways, axis=1).max() <= SIDEWAYS_MM else None
+    heights = np.array([_along(p[0]) for p in run])
+    slope = np.median(np.diff(points, axis=0) / np.diff(heights)[:, None], axis=0)
+    offset = points - heights[:, None] * slope
+    distance = np.linalg.norm(offset - np.median(offset, axis=0), axis=1)
+    return [place for place, far in zip(run, distance, strict=True) if far > SIDEWAYS_MM]
 
 
-def _one_stack(run: list[list[Slice]], line: np.ndarray, notes: tuple[Note, ...]) -> Stack:
-    if len(run) == 1:
-        return Stack((tuple(run[0]),), _flat_geometry(run[0][0]), notes)
+def _one_stack(run: list[list[Slice]], notes: tuple[Note, ...]) -> Stack:
     first = run[0][0].info
+    line = np.subtract(run[-1][0].info.position, first.position)
     steps = np.diff([_along(p[0]) for p in run])
     unit = float(np.median(steps))
     slots: list[tuple[Slice, ...]] = [tuple(run[0])]

@@ -1,0 +1,149 @@
+"""Pictures: a folder is one case in natural order, loose ones a case each; metadata stays outside."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_series import keys, save, slice_of, warnings_of
+from PIL import Image
+from pydicom.uid import SecondaryCaptureImageStorage, UltrasoundImageStorage
+
+from engine.intake import load_volume
+
+
+def picture(path, value=0, size=(30, 20), mode="RGB", **options):
+    rng = np.random.default_rng(value)
+    shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
+    array = rng.integers(0, 256, shape).astype(np.uint8)
+    array.reshape(-1)[0] = value
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array, mode).save(path, **options)
+    return array
+
+
+def voxels(tmp_path, case):
+    return load_volume(tmp_path / "cases" / case.id).voxels
+
+
+def test_a_folder_of_pictures_is_one_case_in_natural_order(take, tmp_path):
+    for n in (1, 2, 10, 9):
+        picture(tmp_path / "in" / "scan" / f"slice {n}.png", n, mode="L")
+    taken = take(tmp_path / "in")
+    (case,) = taken.cases
+    assert (case.kind, case.shape) == ("volume", (4, 20, 30))
+    assert [int(v) for v in voxels(tmp_path, case)[:, 0, 0]] == [1, 2, 9, 10]
+
+
+def test_loose_pictures_are_a_case_each_unless_the_folder_is_the_case(take, tmp_path):
+    for n in range(3):
+        picture(tmp_path / "in" / f"{n}.png", n)
+    assert [c.shape for c in take(tmp_path / "in").cases] == [(1, 20, 30, 3)] * 3
+    assert [c.shape for c in take(tmp_path / "in", top_is_case=True).cases] == [(3, 20, 30, 3)]
+
+
+def test_pictures_of_different_sizes_in_a_folder_are_a_case_each_and_it_is_said(take, tmp_path):
+    picture(tmp_path / "in" / "a" / "1.png")
+    picture(tmp_path / "in" / "a" / "2.png", size=(31, 20))
+    taken = take(tmp_path / "in")
+    assert len(taken.cases) == 2
+    assert warnings_of(taken) == ["sizes_differ"]
+
+
+def test_each_picture_is_a_patient_of_its_own_and_has_no_measure(take, tmp_path):
+    picture(tmp_path / "in" / "1.png", 1)
+    picture(tmp_path / "in" / "2.png", 2)
+    one, two = take(tmp_path / "in").cases
+    assert one.patient != two.patient
+    assert not one.geometry.measured
+
+
+def test_the_same_picture_twice_is_one_case(take, tmp_path):
+    picture(tmp_path / "in" / "1.png", 1)
+    picture(tmp_path / "in" / "copy.png", 1)
+    taken = take(tmp_path / "in")
+    assert (len(taken.cases), keys(taken.ignored)) == (1, ["double"])
+
+
+def test_a_grey_picture_saved_as_colour_is_grey_again(take, tmp_path):
+    array = picture(tmp_path / "x.png", 1, mode="L")
+    (tmp_path / "in").mkdir()
+    Image.fromarray(array).convert("RGB").save(tmp_path / "in" / "a.png")
+    (case,) = take(tmp_path / "in").cases
+    assert case.shape == (1, 20, 30)
+    assert np.array_equal(voxels(tmp_path, case)[0], array)
+
+
+def test_a_picture_lying_on_its_side_is_turned_as_its_exif_says(take, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    array = picture(tmp_path / "in" / "a.png", 1, exif=exif)
+    (case,) = take(tmp_path / "in").cases
+    assert np.array_equal(voxels(tmp_path, case)[0], np.rot90(array, -1))
+
+
+def test_a_see_through_picture_lies_on_black(take, tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.new("RGBA", (8, 8), (200, 100, 50, 0)).save(tmp_path / "in" / "a.png")
+    (case,) = take(tmp_path / "in").cases
+    assert voxels(tmp_path, case).max() == 0
+
+
+@pytest.mark.parametrize("ending", ["png", "tiff"])
+def test_sixteen_bit_pictures_keep_their_depth(take, tmp_path, ending):
+    array = (np.arange(600).reshape(20, 30) * 100).astype(np.uint16)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(array).save(tmp_path / "in" / f"a.{ending}")
+    taken = take(tmp_path / "in")
+    assert np.array_equal(voxels(tmp_path, taken.cases[0])[0], array >> 1)
+    assert warnings_of(taken) == ["halved"]
+
+
+def test_the_pages_of_a_tiff_are_slices(take, tmp_path):
+    (tmp_path / "in").mkdir()
+    pages = [Image.new("L", (9, 7), v) for v in (10, 20, 30)]
+    pages[0].save(tmp_path / "in" / "a.tif", save_all=True, append_images=pages[1:])
+    (case,) = take(tmp_path / "in").cases
+    assert case.shape == (3, 7, 9)
+    assert voxels(tmp_path, case)[:, 0, 0].tolist() == [10, 20, 30]
+
+
+def test_a_truncated_picture_costs_only_itself(take, tmp_path):
+    for n in range(3):
+        picture(tmp_path / "in" / "scan" / f"{n}.png", n)
+    whole = (tmp_path / "in" / "scan" / "0.png").read_bytes()
+    (tmp_path / "in" / "scan" / "9.png").write_bytes(whole[: len(whole) // 2])
+    taken = take(tmp_path / "in")
+    assert [r.file for r in taken.refused] == ["scan/9.png"]
+    assert [c.shape for c in taken.cases] == [(3, 20, 30, 3)]
+
+
+def test_more_than_forty_megapixels_are_refused_from_the_header(take, tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.new("1", (8000, 5001)).save(tmp_path / "in" / "a.png")
+    assert keys(take(tmp_path / "in").refused) == ["megapixels"]
+
+
+def test_pictures_of_other_kinds_are_refused_with_what_to_do(take, tmp_path):
+    (tmp_path / "in").mkdir()
+    for ending in ("gif", "bmp", "webp"):
+        Image.new("RGB", (8, 8)).save(tmp_path / "in" / f"a.{ending}")
+    assert keys(take(tmp_path / "in").refused) == ["other_picture"] * 3
+
+
+def test_colour_ultrasound_is_a_colour_picture_with_a_warning_of_text(take, tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    changes = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0, "Modality": "US"}
+    save(slice_of(0, SOPClassUID=UltrasoundImageStorage, pixels=rgb, **changes), tmp_path / "in" / "a")
+    taken = take(tmp_path / "in")
+    assert np.array_equal(voxels(tmp_path, taken.cases[0])[0], rgb)
+    assert "may_show_text" in warnings_of(taken)
+
+
+def test_a_screen_capture_is_refused(take, tmp_path):
+    save(slice_of(0, SOPClassUID=SecondaryCaptureImageStorage, Modality="OT"), tmp_path / "in" / "a")
+    assert keys(take(tmp_path / "in").refused) == ["screen_capture"]
+
+
+def test_a_ct_that_says_text_is_burned_in_is_warned_of(take, tmp_path):
+    save(slice_of(0, BurnedInAnnotation="YES"), tmp_path / "in" / "a")
+    assert "burned_in" in warnings_of(take(tmp_path / "in"))
