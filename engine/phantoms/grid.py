@@ -45,6 +45,17 @@ class Pose:
         return m[0, 0] * moved + m[1, 0] * y, m[0, 1] * moved + m[1, 1] * y
 
 
+@dataclass(frozen=True)
+class Tube:
+    """A pipe along patient points (n, 3): inner radius and wall in mm, HU of both."""
+
+    points: np.ndarray
+    radius: float
+    hu: float
+    wall_mm: float
+    wall_hu: float
+
+
 class Grid:
     """Thin levels of `size` x `size` pixels. `hu` and `lung` (share of lung in a voxel) are (levels, rows, columns).
 
@@ -114,25 +125,30 @@ class Grid:
         radius: np.ndarray | float,
         hu: float,
         *,
-        wall: tuple[float, float] | None = None,
         keep_lung: bool = False,
         only: np.ndarray | None = None,
     ) -> None:
         """Paint a pipe along patient points (n, 3); `radius` may change along it.
 
-        `wall` = (mm, HU) paints a wall round it first. `only` (the grid's shape, 0..1) limits where it appears.
+        `only` (the grid's shape, 0..1) limits where it appears.
         """
         points = self.pose.to_table(points)
         radius = np.broadcast_to(np.asarray(radius, float), len(points))
-        margin = radius.max() + (wall[0] if wall else 0) + 2 * max(self.pixel_mm, 1)
+        margin = radius.max() + 2 * max(self.pixel_mm, 1)
         where, axes = self.box(points.min(0) - margin, points.max(0) + margin)
         if any(s.stop <= s.start for s in where):
             return
-        distance = _pipe_distance(points, radius, *axes)
-        limit = 1 if only is None else only[where]
-        if wall:
-            self.paint(where, self.cover(distance - wall[0]) * limit, wall[1], keep_lung)
-        self.paint(where, self.cover(distance) * limit, hu, keep_lung)
+        cover = self.cover(_pipe_distance(points, radius, *axes))
+        if only is not None:
+            cover *= only[where]
+        self.paint(where, cover, hu, keep_lung)
+
+    def walled_tubes(self, tubes: list[Tube], keep_lung: bool = False) -> None:
+        """Paint pipes with walls: all walls first, so that pipes that meet share one inside."""
+        for tube in tubes:
+            self.tube(tube.points, tube.radius + tube.wall_mm, tube.wall_hu, keep_lung=keep_lung)
+        for tube in tubes:
+            self.tube(tube.points, tube.radius, tube.hu, keep_lung=keep_lung)
 
     def threads(self, points: np.ndarray, radius: np.ndarray, step_mm: np.ndarray) -> np.ndarray:
         """Share of each voxel filled by pipes thinner than a pixel, given as patient points every `step_mm`.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.phantoms.grid import Grid
+from engine.phantoms.grid import Grid, Tube
 from engine.phantoms.person import BLOOD_HU, Person, Relief
 from engine.phantoms.shapes import bezier
 from engine.phantoms.streams import stream
@@ -57,8 +57,7 @@ def paint_mediastinum(grid: Grid, person: Person, relief: Relief, blood: Blood) 
     if person.calcified:
         _calcium(grid, person)
     _oesophagus_and_nodes(grid, person)
-    for points, radius in airways(person):
-        grid.tube(points, radius, -975, wall=(1.6, 35))
+    grid.walled_tubes([Tube(points, radius, -975, 1.6, 35) for points, radius in airways(person)])
 
 
 def _heart(grid: Grid, person: Person, relief: Relief, blood: Blood) -> None:
@@ -119,8 +118,7 @@ def _great_vessels(grid: Grid, person: Person, blood: Blood) -> None:
         (bezier([p(22, 14, 60), p(40, 22, 56), p(48, 26, 46)]), 6 * k, left),
         ([p(-10, 34, -50), p(-9, 33, 110)], 3.2 * k, right),
     )
-    for points, radius, hu in pipes:
-        grid.tube(points, radius, hu, wall=(1.2, 45))
+    grid.walled_tubes([Tube(points, radius, hu, 1.2, 45) for points, radius, hu in pipes])
 
 
 def _calcium(grid: Grid, person: Person) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.phantoms.grid import Grid
+from engine.phantoms.grid import Grid, Tube
 from engine.phantoms.lungmap import STEP_MM, LungMap
 from engine.phantoms.mediastinum import Blood, hila
 from engine.phantoms.person import Person
@@ -156,8 +156,10 @@ def _paint_bronchi(grid: Grid, tree: Branches) -> None:
     curves = tree.at(np.linspace(0, 1, 6), which)
     outwards = 1 if tree.start[0, 0] < 0 else -1
     beside = np.array([0.25 * outwards, -0.45, 0.86]) * 1.25
+    tubes = []
     for k, artery in enumerate(tree.radius[which].tolist()):
         radius = BRONCHUS_SHARE * artery
         air = max(-930.0, -1000 + 90 * grid.pixel_mm / radius)
-        wall = (max(BRONCHUS_WALL_SHARE * radius, 0.35), -420.0 if radius < 1.6 else -150.0)
-        grid.tube(curves[:, k] + beside * artery, radius, air, wall=wall, keep_lung=True)
+        wall_mm, wall_hu = max(BRONCHUS_WALL_SHARE * radius, 0.35), -420.0 if radius < 1.6 else -150.0
+        tubes.append(Tube(curves[:, k] + beside * artery, radius, air, wall_mm, wall_hu))
+    grid.walled_tubes(tubes, keep_lung=True)
