@@ -9,19 +9,13 @@ import argparse
 import dataclasses
 import getpass
 import os
-import shutil
 import sys
-import time
-from pathlib import Path
 
 from engine.nouns import Note
 from engine.sentences import say
 from engine.settings import Settings, load_settings
 
 MIN_PASSWORD = 10
-# What a job said stays this long for whoever asks; an export that nobody fetched is made anew in seconds.
-OLD_JOBS_SECONDS = 30 * 24 * 3600.0
-OLD_DOWNLOADS_SECONDS = 24 * 3600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
 def serve(settings: Settings) -> int:
     """Checks, starts, and watches until SIGTERM or Ctrl+C."""
     from engine.jobs.demo_start import start_demo
+    from engine.jobs.housekeeping import tidy
     from engine.jobs.queue import Queue
     from engine.jobs.supervisor import LOOPBACK, Supervisor, check_start, start_logs
     from engine.projects import Store
-    from engine.projects.uploads import Uploads
 
     language = "zh" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).lower().startswith("zh") else "en"
     has_password = bool(settings.password_hash)
@@ -53,11 +47,10 @@ def serve(settings: Settings) -> int:
         has_password = bool(Store(settings.database).get_setting("password_hash"))
     lock = check_start(settings, has_password)
     store = Store(settings.database)  # checks the file and brings it to this version before anything else opens it
-    Uploads(store, settings.uploads_dir).sweep()
     queue = Queue(settings.data_dir)
-    queue.forget(30 * 24 * 3600.0)
-    start_demo(store, queue, settings)
     start_logs(settings)
+    tidy(settings, store, queue)
+    start_demo(store, queue, settings)
 
     def ready() -> None:
         shown = "localhost" if settings.address in ("0.0.0.0", "::") else settings.address
@@ -67,16 +60,9 @@ def serve(settings: Settings) -> int:
         print(say(Note("serve.stop"), language), flush=True)
 
     try:
-        return Supervisor(settings).run(ready)
+        return Supervisor(settings).run(ready, lambda: tidy(settings, store, queue))
     finally:
         lock.close()
-
-
-def _sweep(downloads: Path) -> None:
-    """Deletes exports of days before: they hold what was seen of patients."""
-    for folder in downloads.iterdir() if downloads.is_dir() else ():
-        if time.time() - folder.stat().st_mtime > OLD_DOWNLOADS_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def set_password(settings: Settings) -> int:

@@ -17,13 +17,16 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from engine.jobs.housekeeping import EVERY_SECONDS
 from engine.jobs.queue import LANES, Queue
 from engine.jobs.worker import start_log
 from engine.nouns import Note
+from engine.projects import StoreError
 from engine.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -86,8 +89,11 @@ class Supervisor:
         ]
         self.stopping = threading.Event()
 
-    def run(self, ready) -> int:
-        """Starts everything, calls `ready()` once the page answers, and watches. Returns the exit status."""
+    def run(self, ready: Callable[[], None], tidy: Callable[[], object] = lambda: None) -> int:
+        """Starts everything, calls `ready()` once the page answers, and watches; `tidy()` is called now and then.
+
+        Returns the exit status. Raises CannotStart where the page does not come up.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         queue = Queue(self.settings.data_dir)
@@ -100,10 +106,14 @@ class Supervisor:
             for worker in self.workers:
                 self._start(worker)
             ready()
+            tidied = time.monotonic()
             while not self.stopping.wait(0.5):
                 for child in (self.page, *self.workers):
                     self._keep_alive(child)
                 self._end_the_deaf(queue)
+                if time.monotonic() - tidied > EVERY_SECONDS:
+                    tidied = time.monotonic()
+                    self._tidy(tidy)
         finally:
             self._stop_all()
         return 0
@@ -135,6 +145,15 @@ class Supervisor:
             if job.pid in mine:
                 log.warning("job %s does not stop: ending its worker %d", job.id, job.pid)
                 mine[job.pid].kill()
+
+    def _tidy(self, tidy: Callable[[], object]) -> None:
+        try:
+            log.info("tidied: %s", tidy())
+        except (
+            OSError,
+            StoreError,
+        ) as error:  # a full or busy disk now is no reason to stop; the next round tries again
+            log.warning("could not tidy: %s", type(error).__name__)
 
     def _wait_for_page(self) -> bool:
         end = time.monotonic() + HEALTH_SECONDS

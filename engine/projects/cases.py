@@ -55,6 +55,11 @@ class Cases(Database):
             found = db.execute("select 1 from project_case where case_id = ? and not removed limit 1", (case,))
             return found.fetchone() is not None
 
+    def case_ids(self) -> set[str]:
+        """Every case of every project, removed ones included: whose folders must stay."""
+        with self.read() as db:
+            return {row[0] for row in db.execute("select id from case_")}
+
     def patients_of(self, cases: Sequence[str]) -> dict[str, str]:
         """Case id -> patient code, for those of the cases that are here in any project."""
         with self.read() as db:
