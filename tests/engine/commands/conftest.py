@@ -1,0 +1,5 @@
+"""Matrices here are small: more threads would only wait for each other."""
+
+import torch
+
+torch.set_num_threads(1)
