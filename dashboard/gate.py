@@ -10,7 +10,9 @@ Streamlit's own checks cover its WebSocket only (measured: our routes answered a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -24,6 +26,8 @@ CSRF_HEADER = "x-handful"
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 # Answered to anyone: health for supervisor and container, and what the login page itself needs.
 OPEN_PATHS = ("/_stcore/health", "/hf/login")
+# An open WebSocket is asked again for its session this often.
+RECHECK_SECONDS = 20.0
 COOKIE_SECONDS = 30 * 24 * 3600
 
 # Everything the page loads comes from this machine: the browser itself refuses the rest. Streamlit and the viewer
@@ -87,10 +91,13 @@ class Gate:
         if not origin_fits(headers, must_be_there=scope["type"] == "websocket"):
             await _refuse(scope, receive, send, "Foreign origin")
             return
-        session = self._session(headers)
+        session = await asyncio.to_thread(self._session, headers)
         scope["handful.session"], scope["handful.token"] = session, self._token(headers)
         if scope["type"] == "websocket":
-            await (self.app(scope, receive, send) if session else _refuse(scope, receive, send, "No session"))
+            if session is None:
+                await _refuse(scope, receive, send, "No session")
+            else:
+                await self.app(scope, self._while_signed_in(headers, receive, send), send)
             return
         if scope["path"] in OPEN_PATHS:
             await self.app(scope, receive, send)
@@ -114,6 +121,22 @@ class Gate:
         session = self.store.session(token) if token else None
         # A session from before a password was set does not outlive that.
         return None if session and self.needs_password() and not session.login else session
+
+    def _while_signed_in(self, headers: Headers, receive: Receive, send: Send) -> Receive:
+        """`receive` of a WebSocket that ends with its session: a tab left open must not outlive a sign-out."""
+        checked = time.monotonic()
+
+        async def receive_while_signed_in() -> Message:
+            nonlocal checked
+            message = await receive()
+            if message["type"] == "websocket.receive" and time.monotonic() - checked >= RECHECK_SECONDS:
+                checked = time.monotonic()
+                if await asyncio.to_thread(self._session, headers) is None:
+                    await send({"type": "websocket.close", "code": 1008, "reason": "Signed out"})
+                    return {"type": "websocket.disconnect", "code": 1008, "reason": "Signed out"}
+            return message
+
+        return receive_while_signed_in
 
     async def _without_session(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         """A page view is sent to the login page or given a session; anything else is refused."""
@@ -139,6 +162,15 @@ class Gate:
                 await send(message)
 
             await self.app(scope, receive, send_with_cookie)
+
+
+def reader(store: Store, port: int, cookies: Mapping[str, str]) -> str:
+    """Who is signed in, by the name or initials given there; "" where there is no password.
+
+    For a page run: `reader(store, settings.port, st.context.cookies)`.
+    """
+    session = store.session(cookies.get(cookie_name(port), ""))
+    return session.who if session else ""
 
 
 def set_cookie(response: Response, name: str, token: str, *, secure: bool) -> None:

@@ -130,4 +130,6 @@ async def _form(request: Request) -> dict[str, str]:
 def _language(request: Request) -> str:
     if (asked := request.query_params.get("lang")) in ("en", "zh"):
         return asked
+    if (chosen := request.cookies.get("handful_language")) in ("en", "zh"):
+        return chosen
     return "zh" if Headers(scope=request.scope).get("accept-language", "").lower().startswith("zh") else "en"

@@ -73,9 +73,8 @@ def _watch(page: Page, job_id: str) -> None:
 def _result(page: Page) -> None:
     words, record = page.words, page.run.record
     seconds = f"{record['seconds']['predictions']:.1f}"
-    st.html(
-        f'<div class="hf-big">{frame.html.escape(words("adapt.done", count=len(page.predictions), seconds=seconds))}</div>'
-    )
+    done = words("adapt.done", count=len(page.predictions), seconds=seconds)
+    st.html(f'<div class="hf-big">{frame.html.escape(done)}</div>')
     frame.quiet(f"{words('adapt.learner_' + record['learner'])} · {words('adapt.device', device=record['device'])}")
     if _stale(page):
         frame.remark(words("adapt.stale"))

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import frame, state
 from dashboard.state import Page
-from dashboard.upload import drop_zone
+from dashboard.upload import IMPORT, drop_zone
 
 
 def show(page: Page) -> None:
@@ -22,7 +22,34 @@ def show(page: Page) -> None:
         with right:
             _make(page)
             frame.heading(words("projects.import_title"))
-            drop_zone("import", key="import-project", language=words.language, words_hint=words("projects.import_hint"))
+            _import(page)
+
+
+def _import(page: Page) -> None:
+    """A project file from elsewhere: dropped, opened by a job, shown when it is there."""
+    words = page.words
+    arrived = drop_zone(IMPORT, key="import-project", language=words.language, words_hint=words("projects.import_hint"))
+    if arrived:
+        st.session_state["opening"] = arrived.job
+    job = page.queue.state(st.session_state["opening"]) if "opening" in st.session_state else None
+    if job is None:
+        return
+    if job.state == "failed":
+        frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
+    elif job.state == "done":
+        del st.session_state["opening"]
+        state.go("label", project=job.result["project"])
+        st.rerun()
+    else:
+
+        @st.fragment(run_every=0.5)
+        def wait() -> None:
+            now = page.queue.state(job.id)
+            if not now.alive:
+                st.rerun()
+            st.progress(now.fraction, text=words.note(now.note) if now.note else words("projects.import_title"))
+
+        wait()
 
 
 def _row(page: Page, project) -> None:

@@ -69,9 +69,10 @@ def _checked(page: Page, result: Mapping) -> SaliencyMap:
     words = page.words
     frame.card(words.note(result["verdict"]), quiet=words("evidence.overlay_hint"))
     with st.expander(words("evidence.map_check_figures")):
-        if result["delta"] is not None:
+        if result["convergence"] is not None:
             frame.quiet(words("evidence.delta", percent=f"{100 * result['delta']:.1f}"))
-        frame.quiet(words("evidence.likeness", value=f"{result['likeness']:.2f}"))
+        if result["likeness"] is not None:
+            frame.quiet(words("evidence.likeness", value=f"{result['likeness']:.2f}"))
         frame.quiet(words("evidence.strongest", slices=", ".join(str(s + 1) for s in result["strongest"])))
     overlay = Overlay(
         f"/hf/overlays/{result['overlay']}", tuple(result["shape"]), Geometry.from_json(result["geometry"])

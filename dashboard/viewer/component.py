@@ -17,6 +17,7 @@ from dashboard.words import Words
 from engine.nouns import Case, Geometry, Place
 
 VOXELS = "/hf/cases/{id}/voxels"
+LABELS = frozenset("0123456789u")
 
 # A component's script is called again on the same element at every change of its data, without a clean-up between,
 # so the mount is remembered by element. Its script runs as a blob: only an absolute address can be imported.
@@ -72,14 +73,12 @@ class Overlay:
 
 def describe(case: Case, *, title: str = "", synthetic: bool = False, voxels: str = VOXELS) -> dict[str, Any]:
     """What the viewer needs to know of a case; `voxels` is the address of its voxels with a place for the id."""
-    colour = len(case.shape) == 4
     return {
         "id": case.id,
         "kind": case.kind,
         "title": title or case.name,
         "shape": list(case.shape[:3]),
-        "dtype": "uint8" if case.kind == "image" else "int16",
-        "colour": colour,
+        "colour": len(case.shape) == 4,
         "geometry": case.geometry.to_json(),
         "is_hu": case.is_hu,
         "windows": [list(w) for w in case.windows],
@@ -136,7 +135,9 @@ def viewer(
         },
         on_events_change=lambda: None,
     )
-    return _unseen(result.events, seen_key)
+    events = _unseen(result.events, seen_key)
+    # A label belongs to the case it was given on: a second quick key must not fall on the next case, seen by nobody yet.
+    return [e for e in events if e.kind != "key" or e.case == case["id"] or e.key not in LABELS]
 
 
 def _overlay(overlay: Overlay | None) -> dict[str, Any] | None:

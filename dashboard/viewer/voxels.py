@@ -63,9 +63,8 @@ def routes(find_voxels: FindVoxels, find_overlay: FindVoxels) -> list[Route]:
 
 
 def raw_slices(array: np.ndarray, first: int, count: int) -> bytes:
-    """Slices first..first+count-1 as the browser wants them: little-endian int16, or uint8 as it is."""
-    run = array[first : first + count]
-    return np.ascontiguousarray(run, dtype=np.uint8 if run.dtype == np.uint8 else "<i2").tobytes()
+    """Slices first..first+count-1 as the browser wants them: colour as uint8, all else as little-endian int16."""
+    return np.ascontiguousarray(array[first : first + count], dtype=np.uint8 if array.ndim == 4 else "<i2").tobytes()
 
 
 @cache

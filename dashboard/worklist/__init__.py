@@ -1,4 +1,4 @@
-"""The list of cases at the left: thumbnails, what each is labelled or predicted, filters. One component for all steps."""
+"""The list of cases at the left: thumbnails, labels or predictions, filters. One component for all steps."""
 
 from __future__ import annotations
 

@@ -15,6 +15,11 @@ export class Outbox {
     this.send({ mount: this.mount, list: [...this.waiting] });
   }
 
+  /** Whether an event of one of these kinds is still on its way. */
+  holds(...kinds) {
+    return this.waiting.some((one) => kinds.includes(one.kind));
+  }
+
   /** Python saw everything of this mount up to `n`. */
   acknowledge(seen) {
     if (seen && seen.mount === this.mount) this.waiting = this.waiting.filter((one) => one.n > seen.n);

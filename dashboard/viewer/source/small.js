@@ -119,7 +119,7 @@ class Cell {
       const answer = await fetch(`${this.kase.voxels}?first=${slice}&count=1`, { signal: this.stop.signal, credentials: "same-origin" });
       if (!answer.ok) throw new Error(String(answer.status));
       const body = await answer.arrayBuffer();
-      const values = this.kase.dtype === "uint8" ? new Uint8Array(body) : new Int16Array(body);
+      const values = this.kase.colour ? new Uint8Array(body) : new Int16Array(body);
       this.slices.set(slice, values);
       if (this.slices.size > KEPT_SLICES) this.slices.delete(this.slices.keys().next().value);
       return values;

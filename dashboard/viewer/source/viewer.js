@@ -66,13 +66,25 @@ export class Viewer {
     this.outbox.send = (value) => component.setTriggerValue("events", value);
     this.outbox.acknowledge(data.seen);
     this.root.style.height = `${data.height}px`;
-    this.scene.places = data.places || [];
+    const startKey = JSON.stringify(data.start || null);
     if (!this.scene.kase || this.scene.kase.id !== data.case.id) this.openCase(data);
     else {
-      if (JSON.stringify(data.start || null) !== this.startKey) this.jump(data.start);
+      // What the person drew a moment ago stands until Python has seen it: a run in between would take it away again.
+      if (!this.outbox.holds("place", "region", "clear_place", "clear_region")) this.takeMarks(data);
+      if (startKey !== this.startKey && !this.isOwnPoint(data.start)) this.jump(data.start);
       this.changed();
     }
-    this.startKey = JSON.stringify(data.start || null);
+    this.startKey = startKey;
+  }
+
+  takeMarks(data) {
+    this.scene.places = data.places || [];
+    this.scene.region = data.region || null;
+  }
+
+  // The page answers a click on the finding by opening there: we are there already.
+  isOwnPoint(start) {
+    return Boolean(start && start.place_mm && this.pointed && start.place_mm.every((mm, i) => mm === this.pointed[i]));
   }
 
   openCase(data) {
@@ -83,7 +95,8 @@ export class Viewer {
     scene.kase = kase;
     scene.space = new Space(kase.geometry, kase.shape);
     scene.letters = kase.kind === "volume" && kase.oriented !== false;
-    scene.region = data.region || null;
+    this.takeMarks(data);
+    this.pointed = null;
     scene.invert = false;
     this.planes = planesOf(scene.space, kase.kind);
     this.own = this.planes.find((plane) => plane.axis === 2);
@@ -438,13 +451,20 @@ export class Viewer {
   }
 
   point(pane, at) {
-    this.post("place", pointAt(pane, at));
-    this.setMode("window");
+    this.pointAt(pointAt(pane, at));
   }
 
   box(pane, from, to) {
-    this.post("place", boxBetween(pane, from, to));
+    this.pointAt(boxBetween(pane, from, to));
+  }
+
+  pointAt(place) {
+    this.pointed = place.centre_mm;
+    this.scene.places = [...this.scene.places.filter((one) => one.by !== "person"), place];
+    this.post("place", place);
     this.setMode("window");
+    this.showMarks();
+    for (const pane of this.scene.panes) pane.draw();
   }
 
   regionDrawn(pane, from, to) {
@@ -464,6 +484,8 @@ export class Viewer {
 
   clear(what) {
     if (what === "region") this.scene.region = null;
+    else this.scene.places = this.scene.places.filter((one) => one.by !== "person");
+    this.showMarks();
     this.post(`clear_${what}`, null);
     for (const pane of this.scene.panes) pane.draw();
   }

@@ -15,8 +15,8 @@ export class Voxels {
     this.slices = slices;
     this.components = kase.colour ? 3 : 1;
     this.sliceLength = rows * columns * this.components;
-    this.bytesPerValue = kase.dtype === "uint8" ? 1 : 2;
-    const Kind = kase.dtype === "uint8" ? Uint8Array : Int16Array;
+    const Kind = kase.colour ? Uint8Array : Int16Array;
+    this.bytesPerValue = Kind.BYTES_PER_ELEMENT;
     this.values = new Kind(this.sliceLength * slices);
     if (kase.is_hu) this.values.fill(AIR_HU);
     this.arrived = new Uint8Array(slices);

@@ -14,6 +14,8 @@ from engine.jobs.work import rooms
 from engine.jobs.work.adapt import adapt
 from engine.jobs.work.demo import demo
 from engine.jobs.work.encode import encode
+from engine.jobs.work.explain import explain
+from engine.jobs.work.export import export, open_project
 from engine.jobs.work.take_in import take_in_upload
 from engine.jobs.work.testing import test
 
@@ -23,6 +25,9 @@ KINDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "adapt": adapt,
     "test": test,
+    "explain": explain,
+    "export": export,
+    "open_project": open_project,
 }
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from engine.encoders import Encoding
 from engine.encoders.finder import Dense, propose
 from engine.encoders.finder import identity as finder_identity
-from engine.jobs.queue import INTAKE
 from engine.intake import load_case, load_volume
+from engine.jobs.queue import INTAKE
 from engine.jobs.work import rooms
 from engine.nouns import Note, Place
 

@@ -1,8 +1,7 @@
-"""Files that were sent -> cases of a project: reads them, keeps what can be kept, says what cannot, asks for embeddings."""
+"""Files that were sent -> cases of a project; what could not be kept stands in its table of refusals."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from engine.projects.uploads import Uploads
 def take_in_upload(
     args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
 ) -> dict[str, Any]:
-    """args: project, upload, reader. Result: how many cases came, how many were here already, how many files did not."""
+    """args: project, upload, reader. Result: counts of cases that came, were here already, and of files refused."""
     uploads = Uploads(rooms.store(), rooms.settings().uploads_dir)
     source = uploads.source(args["upload"])
     result = take_in_folder(args["project"], source, args.get("reader", ""), args["upload"], report, cancelled)
@@ -53,8 +52,3 @@ def _said(taken: Taken, before: set[str]) -> dict[str, Any]:
         "removed": dict(taken.removed),
         "notes": [n.to_json() for n in taken.notes],
     }
-
-
-def forget_folder(folder: Path) -> None:
-    """Delete files that have been read."""
-    shutil.rmtree(folder, ignore_errors=True)

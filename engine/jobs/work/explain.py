@@ -1,0 +1,86 @@
+"""What a prediction rests on, drawn: the map of one case, from the very model of its run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.encoders.finder import settled
+from engine.encoders.places import beside
+from engine.evidence.picture import draw_png
+from engine.evidence.saliency import Saliency
+from engine.evidence.saliency import explain as draw
+from engine.intake import load_volume
+from engine.jobs.work import looks, rooms
+from engine.jobs.work.adapt import kept_support
+from engine.learners import Adapted, learner
+from engine.nouns import Note, Place
+
+
+def explain(
+    args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
+) -> dict[str, Any]:
+    """args: run, case, method. Writes the overlay, its description and a picture; the result describes it."""
+    report(0, 1, Note("work.map").to_json())
+    run, case_id, method = rooms.store().run(args["run"]), args["case"], args["method"]
+    adapted = adapted_of(run.id, run.record["learner"], run.record["seed"], run.record["temperature"])
+    volume = load_volume(rooms.case_dir(case_id))
+    prediction = rooms.store().predictions(run.id)[case_id]
+    region = looked_at(run.project_id, run.record["look"], case_id, prediction["places"])
+    if run.record["look"] == "place" and region is not None:
+        adapted = at_place(adapted, torch.from_numpy(beside(looks.dense(case_id), region)))
+    saliency = draw(
+        rooms.encoder(),
+        adapted,
+        volume,
+        target=adapted.classes.index(prediction["predicted"]),
+        method=method,
+        region=region,
+        seed=run.record["seed"],
+    )
+    name = f"{run.id}-{case_id}-{method}"
+    keep(name, saliency, volume)
+    return {**saliency.to_json(), "overlay": name}
+
+
+def adapted_of(run_id: str, name: str, seed: int, temperature: float) -> Adapted:
+    """The run's adapted model again: the same labelled cases and seed give the same model."""
+    return learner(name).adapt(kept_support(run_id), seed=seed).with_temperature(temperature)
+
+
+def looked_at(project: str, look: str, case_id: str, places: list[dict[str, Any]]) -> Place | None:
+    """What part of the case was embedded: the found place, the person's region, or (None) all of it."""
+    if look == "place":
+        return Place(settled(looks.dense(case_id), Place.from_json(places[0])).centre_mm) if places else None
+    return rooms.store().regions(project).get(case_id)
+
+
+def at_place(adapted: Adapted, words: Tensor) -> Adapted:
+    """The model as a function of the picture alone: what the proposer says of the place stays as it is."""
+
+    def whole(pictures: Tensor) -> Tensor:
+        return torch.cat([pictures, words.expand(len(pictures), -1).to(pictures)], dim=1)
+
+    return replace(adapted, score=lambda e: adapted.score(whole(e)), space=lambda e: adapted.space(whole(e)))
+
+
+def keep(name: str, saliency: Saliency, volume) -> None:
+    """Write `<name>.u8` for the viewer, its description, and a picture to take along; whole or not at all."""
+    folder = rooms.settings().data_dir / "overlays"
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_png(folder / f"{name}.png", volume, saliency)
+    for suffix, content in ((".u8", np.ascontiguousarray(saliency.page()).tobytes()), (".json", _described(saliency))):
+        part = folder / f"{name}{suffix}.part"
+        part.write_bytes(content)
+        part.replace(folder / f"{name}{suffix}")
+
+
+def _described(saliency: Saliency) -> bytes:
+    return json.dumps(saliency.to_json()).encode()

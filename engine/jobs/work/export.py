@@ -1,0 +1,86 @@
+"""What leaves the house: predictions as CSV, maps as pictures, the project as one file; and a project's way back in."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.jobs.work import rooms
+from engine.jobs.work.encode import file_encode
+from engine.nouns import Note
+from engine.projects.csv_writer import write_csv
+from engine.projects.database import StoreError
+from engine.projects.records import Run
+from engine.projects.uploads import Uploads
+
+
+def export(
+    args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
+) -> dict[str, Any]:
+    """args: project, what ("csv", "png", "project"), reader. Result: where the page finds the file to download."""
+    report(0, 1, Note("work.exporting").to_json())
+    store, project = rooms.store(), args["project"]
+    token = secrets.token_hex(8)
+    folder = rooms.settings().data_dir / "downloads" / token
+    folder.mkdir(parents=True)
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", store.project(project).name).strip("-").lower() or "project"
+    if args["what"] == "project":
+        name = f"{stem}.handful.zip"
+        store.export_project(project, folder / name, rooms.settings().cases_dir, reader=args.get("reader", ""))
+    else:
+        run = store.latest_run(project)
+        if run is None:
+            raise StoreError("store.no_run")
+        if args["what"] == "csv":
+            name = f"{stem}-predictions.csv"
+            predictions_csv(folder / name, run)
+        else:
+            name = f"{stem}-maps.zip"
+            maps_zip(folder / name, run)
+        store.log("export", reader=args.get("reader", ""), project=project, detail={"what": args["what"]})
+    return {"download": token, "name": name}
+
+
+def predictions_csv(path: Path, run: Run) -> None:
+    """One row a case: what was predicted, each class's probability and likely range, whether it is unlike the rest."""
+    store, classes = rooms.store(), run.record["classes"]
+    numbers = {c.id: c.number for c in store.cases(run.project_id)}
+    head = ["case", "id", "predicted", *(f"p_{c}" for c in classes)]
+    head += [f"{end}_{c}" for c in classes for end in ("low", "high")] + ["unlike_anything_labelled"]
+    rows = []
+    for case_id, p in store.predictions(run.id).items():
+        ranges = [v for pair in zip(p["low"], p["high"], strict=True) for v in pair]
+        number = numbers.get(case_id, "")
+        rows.append([number, case_id, p["predicted"], *p["probabilities"], *ranges, p["unlike_flag"]])
+    write_csv(path, head, rows)
+
+
+def maps_zip(path: Path, run: Run) -> None:
+    """The maps drawn so far for a run, each over its slice, as PNG."""
+    drawn = rooms.settings().data_dir / "overlays"
+    numbers = {c.id: c.number for c in rooms.store().cases(run.project_id)}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for picture in sorted(drawn.glob(f"{run.id}-*.png")):
+            _, case_id, method = picture.stem.rsplit("-", 2)
+            archive.write(picture, f"case-{numbers.get(case_id, 0):02d}-{method}.png")
+
+
+def open_project(
+    args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
+) -> dict[str, Any]:
+    """args: upload, reader. Opens a project file that was dropped. Result: the new project's id."""
+    report(0, 1, Note("work.opening").to_json())
+    store, reader = rooms.store(), args.get("reader", "")
+    uploads = Uploads(store, rooms.settings().uploads_dir)
+    files = [p for p in uploads.source(args["upload"]).rglob("*") if p.is_file()]
+    if len(files) != 1:
+        raise StoreError("project_file.not_ours", file=files[0].name if files else "?")
+    project = store.import_project(files[0], rooms.settings().cases_dir, reader=reader)
+    uploads.discard(args["upload"], "taken", reader=reader)
+    for case in store.cases(project):
+        file_encode(project, case.id)
+    return {"project": project}
