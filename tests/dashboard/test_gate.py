@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import secrets
 
 import httpx
 import pytest
 
+from dashboard import gate
 from dashboard.login import MAX_WRONG, hash_password
+from engine.projects import Store
 from tests.dashboard.serving import page_server
 
 PASSWORD = "correct horse battery"
@@ -198,3 +201,40 @@ def test_behind_a_proxy_with_tls_the_cookie_is_for_tls_only(locked):
         "/hf/login", data={"password": PASSWORD}, headers={"Origin": locked.url.replace("http:", "https:")}
     )
     assert "secure" in answer.headers["set-cookie"].lower()
+
+
+def test_an_open_websocket_ends_with_its_session(tmp_path, monkeypatch):
+    monkeypatch.setattr(gate, "RECHECK_SECONDS", 0.0)
+    store = Store(tmp_path / "handful.db")
+    token, heard, sent = store.open_session(login=True), [], []
+
+    async def page(scope, receive, send):
+        while (message := await receive())["type"] != "websocket.disconnect":
+            heard.append(message["text"])
+            if message["text"] == "second":
+                store.close_session(token)
+        heard.append("over")
+
+    async def visit() -> None:
+        messages = iter(["first", "second", "third", "fourth"])
+
+        async def receive():
+            return {"type": "websocket.receive", "text": next(messages)}
+
+        async def send(message):
+            sent.append(message)
+
+        headers = [(b"host", b"here"), (b"origin", b"http://here"), (b"cookie", f"handful_1={token}".encode())]
+        scope = {"type": "websocket", "path": WEBSOCKET, "headers": headers}
+        await gate.Gate(page, store, 1, lambda: True)(scope, receive, send)
+
+    asyncio.run(visit())
+    assert heard == ["first", "second", "over"]
+    assert sent == [{"type": "websocket.close", "code": 1008, "reason": "Signed out"}]
+
+
+def test_a_page_knows_who_signed_in(tmp_path):
+    store = Store(tmp_path / "handful.db")
+    token = store.open_session("AB", login=True)
+    assert gate.reader(store, 8501, {"handful_8501": token}) == "AB"
+    assert gate.reader(store, 8501, {"handful_8600": token}) == ""
