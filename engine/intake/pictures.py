@@ -38,6 +38,10 @@ def read(path: Path, page: int, plan: Mapping[str, Any], limits: Limits) -> tupl
             image.seek(page)
         if image.size[0] * image.size[1] > limits.pixels:
             raise Refusal("megapixels", limit=limits.pixels // 1_000_000)
+        try:
+            image.load()
+        except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises on damaged data
+            raise Refusal("picture_broken") from error
         if plan["deep"]:
             return _deep(np.asarray(ImageOps.exif_transpose(image)))
         upright = ImageOps.exif_transpose(image)

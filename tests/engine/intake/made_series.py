@@ -57,7 +57,7 @@ def take(in_process: None, tmp_path: Path) -> Callable[..., Taken]:
 
 
 def pattern(index: int, shape: tuple[int, int] = (16, 20)) -> np.ndarray:
-    """Stored values that differ from slice to slice and are not symmetric: 24 + row + 20 x column + 7 x index, so that there is air."""
+    """Stored values 24 + row + 20 x column + 7 x index: no symmetry, no two slices alike, and air at -1000 HU."""
     rows, columns = np.indices(shape)
     return (24 + rows + 20 * columns + 7 * index).astype(np.uint16)
 

@@ -30,37 +30,33 @@ CurrentPatientLocation AdmissionID ServiceEpisodeID InterpretationAuthor Respons
 RequestingService CommentsOnThePerformedProcedureStep AcquisitionComments FrameComments
 PatientInsurancePlanCodeSequence PersonName TextValue DeviceDescription
 """
-DATES = [
-    "PatientBirthDate",
-    "StudyDate",
-    "SeriesDate",
-    "AcquisitionDate",
-    "ContentDate",
-    "LastMenstrualDate",
-    "InstanceCreationDate",
-]
-UIDS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID", "IrradiationEventUID"]
+DATES = """
+PatientBirthDate StudyDate SeriesDate AcquisitionDate ContentDate LastMenstrualDate InstanceCreationDate
+"""
+UIDS = """
+StudyInstanceUID SeriesInstanceUID SOPInstanceUID FrameOfReferenceUID IrradiationEventUID
+"""
 
 
 def planted_slice(index: int):
     """A slice with a different secret in each of more than 60 places; returns it and the secrets."""
     ds, secrets = slice_of(index), []
 
-    def secret(short: bool = False) -> str:
-        secrets.append(f"SECRET{len(secrets):03d}"[-9 if short else 0 :])
+    def secret() -> str:
+        secrets.append(f"SECRET{len(secrets):03d}")
         return secrets[-1]
 
-    for keyword in TEXTS:
+    for keyword in TEXTS.split():
         if keyword.endswith("Sequence"):
             item = Dataset()
             item.CodeMeaning, item.PatientName = secret(), secret()
             setattr(ds, keyword, DicomSequence([item]))
         elif tag_for_keyword(keyword):
             setattr(ds, keyword, secret())
-    for n, keyword in enumerate(DATES):
+    for n, keyword in enumerate(DATES.split()):
         secrets.append(f"1931{n + 1:02d}17")
         setattr(ds, keyword, secrets[-1])
-    for n, keyword in enumerate(UIDS):
+    for n, keyword in enumerate(UIDS.split()):
         secrets.append(f"1.2.826.9999{n}.77")
         setattr(ds, keyword, secrets[-1] if keyword != "SOPInstanceUID" else f"{secrets[-1]}.{index}")
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID

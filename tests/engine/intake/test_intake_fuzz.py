@@ -27,21 +27,10 @@ ROUNDS = 4
 ZIP_SHARE = 0.15
 MEMORY_KB = 2 << 20
 HEADER_BYTES = 3000
-NAMES = [
-    "MR_small.dcm",
-    "MR_small_RLE.dcm",
-    "JPEG2000.dcm",
-    "image_dfl.dcm",
-    "ExplVR_BigEnd.dcm",
-    "rtplan.dcm",
-    "SC_rgb_small_odd.dcm",
-    "JPEG-lossy.dcm",
-    "SC_rgb_jpeg_gdcm.dcm",
-    "DICOMDIR",
-    "MR_small_jp2klossless.dcm",
-    "MR_small_jpeg_ls_lossless.dcm",
-    "no_meta.dcm",
-]
+NAMES = """
+MR_small.dcm MR_small_RLE.dcm JPEG2000.dcm image_dfl.dcm ExplVR_BigEnd.dcm rtplan.dcm SC_rgb_small_odd.dcm JPEG-
+lossy.dcm SC_rgb_jpeg_gdcm.dcm DICOMDIR MR_small_jp2klossless.dcm MR_small_jpeg_ls_lossless.dcm no_meta.dcm
+"""
 LENGTHS = [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\x01\0\0\0"]
 REPRESENTATIONS = [b"SQ", b"UN", b"OB", b"OW", b"UI", b"DS", b"US", b"\xfe\xff", b"\x00\xe0"]
 
@@ -79,7 +68,7 @@ def packed(members: list[bytes], rng: random.Random) -> bytes:
 
 @pytest.fixture(scope="module")
 def bases() -> list[bytes]:
-    found = [get_testdata_file(name, download=False) for name in NAMES]
+    found = [get_testdata_file(name, download=False) for name in NAMES.split()]
     small = [Path(f).read_bytes() for f in found if f and Path(f).stat().st_size < 60_000]
     assert len(small) >= 10
     return small
