@@ -166,8 +166,8 @@ def work(requests: int, answers: int, readers: Readers) -> None:
 
 
 def main() -> None:
-    """Fork workers on demand. Standard input is a socket to the parent: it brings two file descriptors, and takes
-    the process id of the worker back. When the parent goes away, so does the worker."""
+    """Fork workers on demand. Standard input is a socket to the parent: a byte brings the place of the worker and two
+    file descriptors, and its process id goes back. When the parent goes away, so do the workers."""
     limits = Limits(**json.loads(sys.argv[1]))
     control = socket.socket(fileno=os.dup(0))
     quiet = os.open(os.devnull, os.O_RDWR)
@@ -176,13 +176,12 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     readers = Readers(limits)
-    worker = 0
+    workers: dict[int, int] = {}
     while True:
-        message, handles, _, _ = socket.recv_fds(control, 1, 2)
-        if worker:
-            os.kill(worker, signal.SIGKILL)  # not reaped yet, so the number is still this worker's
-            os.waitpid(worker, 0)
-        if not message:
+        place, handles, _, _ = socket.recv_fds(control, 1, 2)
+        for gone in [workers.pop(place[0], 0)] if place else workers.values():
+            end(gone)
+        if not place:
             return
         worker = os.fork()
         if worker == 0:
@@ -191,9 +190,17 @@ def main() -> None:
                 work(*handles, readers)
             finally:
                 os._exit(0)
+        workers[place[0]] = worker
         for handle in handles:
             os.close(handle)
         control.sendall(worker.to_bytes(8, "big"))
+
+
+def end(worker: int) -> None:
+    """Kill and reap a worker; until then its number cannot be another process's."""
+    if worker:
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
 
 
 if __name__ == "__main__":

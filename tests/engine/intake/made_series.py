@@ -13,7 +13,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from engine.intake import Limits, Taken, take_in, taking
-from engine.intake.bounded import Bounded
+from engine.intake.bounded import Bounded, Request
 from engine.intake.child import Readers
 from engine.nouns import Refused
 
@@ -25,7 +25,7 @@ class InThisProcess(Bounded):
 
     readers = None
 
-    def ask_all(self, requests: Sequence[tuple[float, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    def ask_all(self, requests: Sequence[Request], *, spread: bool = False) -> Iterator[dict[str, Any]]:
         if InThisProcess.readers is None:
             InThisProcess.readers = Readers(Limits())
         readers = InThisProcess.readers

@@ -73,10 +73,20 @@ def test_a_hang_is_stopped_and_the_next_request_is_answered(child, tmp_path):
     assert stuck["refused"]["key"] == "refused.too_slow"
 
 
+def test_several_workers_answer_in_order_and_one_that_dies_costs_one_file(child, tmp_path):
+    paths = [save(slice_of(n, InstanceNumber=n), tmp_path / str(n)) for n in range(40)]
+    (tmp_path / "11").unlink()
+    os.mkfifo(tmp_path / "11")
+    requests = [(0.3 if n == 11 else 30.0, {"op": "look", "path": str(path)}) for n, path in enumerate(paths)]
+    answers = list(child.ask_all(requests, spread=True))
+    assert [n for n, a in enumerate(answers) if "refused" in a] == [11]
+    assert [a["header"]["number"] for a in answers if "header" in a] == [n for n in range(40) if n != 11]
+
+
 def test_a_killed_worker_costs_one_file(child, tmp_path):
     save(slice_of(0), tmp_path / "a")
     assert child.ask("look", path=str(tmp_path / "a"), seconds=5)["kind"] == "dicom"
-    child.worker.kill()
+    child.workers[0].process.kill()
     assert child.ask("look", path=str(tmp_path / "a"), seconds=5)["refused"]["key"] == "refused.crashed"
     assert child.ask("look", path=str(tmp_path / "a"), seconds=5)["kind"] == "dicom"
 
@@ -85,7 +95,7 @@ def test_memory_is_bounded_and_its_end_costs_one_file(tmp_path):
     series(tmp_path / "in", [1, 2, 3])
     with Bounded(Limits()) as bounded:
         bounded.ask("look", path=str(next((tmp_path / "in").iterdir())), seconds=5)
-        usual = bounded.worker.memory_info().vms
+        usual = bounded.workers[0].process.memory_info().vms
     large = nibabel.Nifti1Image(np.zeros((300, 300, 400), np.int16), np.eye(4))  # 72 MB, far smaller when packed
     nibabel.save(large, tmp_path / "in" / "large.nii.gz")
     taken = take_in(tmp_path / "in", None, key=KEY, limits=Limits(memory=usual + (64 << 20)))
@@ -97,7 +107,7 @@ def test_the_child_imports_no_torch_and_ends_with_its_parent(tmp_path):
     with Bounded(Limits()) as bounded:
         save(slice_of(0), tmp_path / "a")
         bounded.ask("look", path=str(tmp_path / "a"), seconds=5)
-        child, worker = psutil.Process(bounded.child.pid), bounded.worker
+        child, worker = psutil.Process(bounded.child.pid), bounded.workers[0].process
         assert not [m.path for m in child.memory_maps() if "torch" in m.path]
     for process in (child, worker):
         process_gone(process)
@@ -139,11 +149,11 @@ def test_progress_counts_every_file_once(tmp_path):
 def test_a_full_disk_refuses_what_is_left_with_a_sentence(tmp_path, monkeypatch):
     series(tmp_path / "in", range(3))
 
-    def full(self, requests):
+    def full(self, requests, **options):
         for _, request in requests:
             if request["op"] == "create":
                 raise NoSpace(28, "no space left")
-        yield from asked(self, requests)
+        yield from asked(self, requests, **options)
 
     asked = Bounded.ask_all
     monkeypatch.setattr(Bounded, "ask_all", full)

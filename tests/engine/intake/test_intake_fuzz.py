@@ -1,6 +1,7 @@
-"""20,000 damaged DICOM and zip inputs through the real child: nothing raised, no hang, bounded memory, nothing lost.
+"""20,000 damaged inputs through the real child: nothing raised, no hang, bounded memory, nothing lost.
 
-Bases are small files that pydicom ships, in the common syntaxes; a mutation flips bits, overwrites lengths and value
+Bases are small DICOM files that pydicom ships, in the common syntaxes, zips of them, and a few NIfTI, NRRD and picture
+files; a mutation flips bits, overwrites lengths and value
 representations, repeats or deletes stretches, or cuts the file short, mostly in the header, where structure is.
 HANDFUL_FUZZ_INPUTS raises the number (the safety study asks for 2,000,000 before a release) and HANDFUL_FUZZ_SEED
 walks elsewhere.
@@ -15,8 +16,12 @@ import resource
 import zipfile
 from pathlib import Path
 
+import nibabel
+import nrrd
+import numpy as np
 import pytest
 from made_series import KEY
+from PIL import Image
 from pydicom.data import get_testdata_file
 
 from engine.intake import take_in
@@ -25,6 +30,7 @@ INPUTS = int(os.environ.get("HANDFUL_FUZZ_INPUTS", "20000"))
 SEED = int(os.environ.get("HANDFUL_FUZZ_SEED", "0"))
 ROUNDS = 4
 ZIP_SHARE = 0.15
+OTHER_SHARE = 0.05
 MEMORY_KB = 2 << 20
 HEADER_BYTES = 3000
 NAMES = """
@@ -74,15 +80,31 @@ def bases() -> list[bytes]:
     return small
 
 
+@pytest.fixture(scope="module")
+def others(tmp_path_factory) -> list[bytes]:
+    """NIfTI, NRRD and pictures, a few hundred bytes each."""
+    home = tmp_path_factory.mktemp("others")
+    array = (np.arange(5 * 6 * 7).reshape(5, 6, 7) * 5 - 900).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), home / "a.nii")
+    nibabel.save(nibabel.Nifti2Image(array.astype(float), np.eye(4)), home / "b.nii.gz")
+    nrrd.write(str(home / "a.nrrd"), array)
+    nrrd.write(str(home / "b.nrrd"), array, {"encoding": "raw", "space": "LPS", "space directions": np.eye(3)})
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8))
+    for name in ("a.png", "a.jpg", "a.tif"):
+        picture.save(home / name)
+    return [path.read_bytes() for path in sorted(home.iterdir())]
+
+
 @pytest.mark.parametrize("turn", range(ROUNDS))
-def test_no_mutation_hangs_crashes_eats_memory_or_is_lost(bases, tmp_path, turn):
+def test_no_mutation_hangs_crashes_eats_memory_or_is_lost(bases, others, tmp_path, turn):
     rng = random.Random(f"{SEED} {turn}")
     tiny = [raw for raw in bases if len(raw) < 6_000]
     for n in range(INPUTS // ROUNDS):
-        if rng.random() < ZIP_SHARE:
+        kind = rng.random()
+        if kind < ZIP_SHARE:
             content = mutate(packed(rng.choices(tiny, k=2), rng), rng)
         else:
-            content = mutate(rng.choice(bases), rng)
+            content = mutate(rng.choice(others if kind < ZIP_SHARE + OTHER_SHARE else bases), rng)
         (tmp_path / f"{n:05d}").write_bytes(content)
     taken = take_in(tmp_path, None, key=KEY)
     named = [f for files in taken.files.values() for f in files]
