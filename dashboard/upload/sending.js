@@ -49,8 +49,12 @@ class Sending {
       const begun = await this.ask("POST", "/hf/up", {
         project: this.project,
         files: this.files.map((each) => [each.name, each.file.size]),
-      });
+      }, null); // not aborted: an upload that the server has begun must be known, to be deleted
       this.id = begun.id;
+      if (this.stop.signal.aborted) {
+        await this.discard();
+        throw new DOMException("stopped", "AbortError");
+      }
       this.chunk = begun.chunk;
       for (const [number, size] of Object.entries(begun.received)) this.sent.set(Number(number), size);
       const waiting = this.files.map((_, number) => number);
@@ -108,7 +112,9 @@ class Sending {
       };
       request.onerror = () => reject(new TypeError("connection lost"));
       request.onabort = () => reject(new DOMException("stopped", "AbortError"));
-      this.stop.signal.addEventListener("abort", () => request.abort(), { once: true });
+      const stop = () => request.abort();
+      this.stop.signal.addEventListener("abort", stop);
+      request.onloadend = () => this.stop.signal.removeEventListener("abort", stop);
       // A file that was changed or taken away after the drop cannot be read: found out before it is sent.
       piece.slice(0, 1).arrayBuffer().then(
         () => (this.stop.signal.aborted ? reject(new DOMException("stopped", "AbortError")) : request.send(piece)),
@@ -117,13 +123,13 @@ class Sending {
     });
   }
 
-  async ask(method, address, body) {
+  async ask(method, address, body, signal = this.stop.signal) {
     return this.patiently(async () => {
       const answer = await fetch(address, {
         method,
         headers: { "X-Handful": "1", "Content-Type": "application/json" },
         body: body === undefined ? undefined : JSON.stringify(body),
-        signal: this.stop.signal,
+        signal,
       });
       if (answer.ok) return answer.json();
       if (answer.status === 403) throw new Refusal({ key: "signed_out", values: {} });
@@ -150,19 +156,25 @@ class Sending {
 
   pause(milliseconds) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.stop.signal.addEventListener("abort", () => {
+      const stop = () => {
         clearTimeout(timer);
         reject(new DOMException("stopped", "AbortError"));
-      }, { once: true });
+      };
+      const timer = setTimeout(() => {
+        this.stop.signal.removeEventListener("abort", stop);
+        resolve();
+      }, milliseconds);
+      this.stop.signal.addEventListener("abort", stop, { once: true });
     });
   }
 
   async cancel() {
     this.stop.abort();
-    if (this.id) {
-      await fetch(`/hf/up/${this.id}`, { method: "DELETE", headers: { "X-Handful": "1" } }).catch(() => {});
-    }
+    if (this.id) await this.discard();
+  }
+
+  async discard() {
+    await fetch(`/hf/up/${this.id}`, { method: "DELETE", headers: { "X-Handful": "1" } }).catch(() => {});
   }
 
   tick() {

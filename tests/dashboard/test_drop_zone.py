@@ -139,6 +139,24 @@ def test_a_lost_connection_is_waited_out(view, page, archive):
     assert (page.data_dir / "uploads" / newest / "source" / "big.zip").read_bytes() == archive.read_bytes()
 
 
+def test_sending_goes_on_behind_another_step_and_is_told_on_return(view, page, archive):
+    network = view.context.new_cdp_session(view)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20 * 10**6}
+    network.send("Network.emulateNetworkConditions", slow)
+    before = len(uploads(page, "received"))
+    view.locator("input[data-role=files]").set_input_files(archive)
+    state(view, "sending").wait_for()
+    view.get_by_text("another step").click()
+    view.locator(".zone").wait_for(state="detached")
+    for _ in range(400):
+        if len(uploads(page, "received")) > before:
+            break
+        view.wait_for_timeout(50)
+    view.get_by_text("another step").click()
+    state(view, "arrived").wait_for()
+    view.get_by_text("runs with an upload: 1", exact=True).wait_for()
+
+
 def test_a_refusal_is_said_in_the_readers_language(view, page, tmp_path):
     view.goto(f"{page.url}/?p=nowhere&lang=zh")
     (tmp_path / "a").write_bytes(b"x")
