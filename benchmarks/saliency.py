@@ -29,21 +29,25 @@ from engine.evidence.saliency import Saliency, explain
 from engine.evidence.uncertainty import exact_interval
 from engine.learners import Support, learner, learners
 from engine.nouns import Geometry, Place, Volume
+from engine.phantoms import FINDINGS, make_phantom
 
 HIT_MM, NEAR_MM = 10.0, 5.0
 CLICK_MM = 8.0
 LUNG_HU = (-980, -500)
-TRAIN_SEED, QUERY_SEED = 910_000, 920_000  # apart from every seed used in training
+FIRST_SEED = {"train": 10_000, "test": 20_000}  # no phantom of the second kind trains anything
+HOSPITALS = {"train": ("A", "B", "C", "screening"), "test": ("A", "B")}
 
 
-def phantom(folder: Path | None, seed: int, finding: str, hospital: str) -> tuple[Volume, np.ndarray]:
+def phantom(folder: Path | None, split: str, number: int, finding: str) -> tuple[Volume, np.ndarray]:
     """A phantom of 24 slices round its finding, kept in `folder` for the next run."""
-    path = folder and folder / f"{seed}_{finding}_{hospital}.npz"
+    kind = FINDINGS.index(finding)
+    seed = FIRST_SEED[split] + number * len(FINDINGS) + kind
+    hospitals = HOSPITALS[split]
+    hospital = hospitals[(number + kind * (split == "train")) % len(hospitals)]
+    path = folder and folder / f"{split}_{seed}_{finding}_{hospital}.npz"
     if path and path.exists():
         with np.load(path, allow_pickle=False) as raw:
             return Volume(raw["v"], Geometry.from_json(json.loads(str(raw["geo"]))), True), raw["m"]
-    from engine.phantoms import make_phantom
-
     made = make_phantom(seed, finding, hospital, slices=24, cover_mm=120, around_finding=True)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,10 +116,8 @@ def main() -> None:
     guesses: list[bool] = []
     certain: dict[tuple[str, str], list[float]] = defaultdict(list)
     for finding in args.findings:
-        taught = [
-            phantom(args.phantoms, TRAIN_SEED + i, f, "A") for f in (finding, "normal") for i in range(args.shots)
-        ]
-        asked = [phantom(args.phantoms, QUERY_SEED + i, finding, "A") for i in range(args.queries)]
+        taught = [phantom(args.phantoms, "train", i, f) for f in (finding, "normal") for i in range(args.shots)]
+        asked = [phantom(args.phantoms, "test", i, finding) for i in range(args.queries)]
         guesses += [guess(v, m) for v, m in asked]
         for mode in ("whole", "pointed"):
             spots = [click(v, m, rng) if mode == "pointed" else None for v, m in (*taught, *asked)]

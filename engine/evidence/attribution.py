@@ -63,7 +63,7 @@ class Explained(nn.Module):
         """(b, j, d) embeddings of the chosen slices -> (b,) log-odds."""
         whole = self.embeddings.expand(len(embedded), -1, -1).clone()
         whole[:, self.chosen] = embedded.to(whole)
-        scores = self.adapted.logits(self.pooling(whole))  # (b, c)
+        scores = self.adapted.logits(self.pooling(whole).cpu())  # (b, c); learners live on the CPU
         others = [k for k in range(scores.shape[1]) if k != self.target]
         return scores[:, self.target] - scores[:, others].logsumexp(1)
 
@@ -105,7 +105,7 @@ def integrated_gradients(model: Explained, views: Tensor, emptied: Tensor) -> At
         internal_batch_size=max(1, AT_ONCE // len(views)),
         return_convergence_delta=True,
     )
-    return Attribution(given[0].sum(1).detach().float(), _relative(model, views, emptied, delta))
+    return Attribution(given[0].sum(1).detach().float().cpu(), _relative(model, views, emptied, delta))
 
 
 def stage_gradients(model: Explained, views: Tensor, emptied: Tensor) -> Attribution:
@@ -139,7 +139,7 @@ def stage_gradients(model: Explained, views: Tensor, emptied: Tensor) -> Attribu
     side = views.shape[-1]
     total = torch.zeros(len(views), side, side)
     for part in given:
-        shares = part[0].detach().float().sum(1)  # (k, h, w)
+        shares = part[0].detach().float().cpu().sum(1)  # (k, h, w)
         grown = F.interpolate(shares[:, None], (side, side), mode="bilinear", align_corners=False)[:, 0]
         total += grown * (shares.shape[-1] / side) ** 2  # the same sum on more pixels
     return Attribution(total, _relative(model, views, emptied, delta))
@@ -149,7 +149,7 @@ def grad_cam(model: Explained, views: Tensor, emptied: Tensor) -> Attribution:
     """Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391) at the last stage that still has a grid (1/16), signed."""
     method = LayerGradCam(model, model.network.network.stages[4])
     given = method.attribute(views, attr_dim_summation=True, relu_attributions=False)
-    return Attribution(given[:, 0].detach().float(), None)
+    return Attribution(given[:, 0].detach().float().cpu(), None)
 
 
 def occlusion(model: Explained, views: Tensor, emptied: Tensor) -> Attribution:
@@ -167,7 +167,7 @@ def occlusion(model: Explained, views: Tensor, emptied: Tensor) -> Attribution:
                 baselines=emptied[j : j + 1],
                 perturbations_per_eval=AT_ONCE,
             )
-            maps.append(given[0].mean(0).float())
+            maps.append(given[0].mean(0).float().cpu())
     return Attribution(torch.stack(maps), None)
 
 

@@ -122,7 +122,7 @@ def explain(
     views = encoder.views(volume, region=region)
     with torch.no_grad():
         embeddings = torch.cat([encoder.embed_views(part) for part in views.split(32)])
-        scores = adapted.logits(encoder.pool(embeddings)[None])[0]
+        scores = adapted.logits(encoder.pool(embeddings)[None].cpu())[0]
     target = int(scores.argmax()) if target is None else target
     model = Explained(encoder, adapted, target, embeddings, list(range(len(views))))
     drawn = _draw(model, views, method)
@@ -162,7 +162,7 @@ def _draw(model: Explained, views: Tensor, method: str, chosen: list[int] | None
         chosen = sorted(slice_effects(model, views, emptied).abs().topk(min(most, len(views))).indices.tolist())
     found: Attribution = METHODS[method](model.of(chosen), views[chosen], emptied[chosen])
     whole = torch.zeros(len(views), *found.map.shape[1:])
-    whole[chosen] = found.map.cpu()
+    whole[chosen] = found.map
     return Drawn(whole, found.convergence, chosen)
 
 
@@ -179,7 +179,7 @@ def randomised(model: Explained, views: Tensor, seed: int) -> Explained:
                 module.bias.data.zero_()
     with torch.no_grad():
         embeddings = torch.cat([embedder(part) for part in views.split(32)])
-    rows = torch.randn(len(model.adapted.classes), embeddings.shape[1], generator=draw).to(embeddings)
+    rows = torch.randn(len(model.adapted.classes), embeddings.shape[1], generator=draw)
     head = replace(model.adapted, score=lambda x: x @ rows.T, prototypes=None, temperature=1.0)
     encoder = copy.copy(model.encoder)
     encoder.embedder = embedder
@@ -254,6 +254,6 @@ def deletion_curve(
             mixed = torch.lerp(views, emptied, mask.view_as(fine)[:, None].to(views))
             with torch.inference_mode():
                 pooled = encoder.pool(torch.cat([encoder.embed_views(part) for part in mixed.split(32)]))
-                left.append(float(adapted.probabilities(pooled[None])[0, target]))
+                left.append(float(adapted.probabilities(pooled[None].cpu())[0, target]))
         curves.append(left)
     return shares, curves[0], curves[1]

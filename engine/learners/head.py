@@ -17,7 +17,7 @@ the meta-gradient. `test_a_row_shared_by_all_classes_cancels_in_the_softmax` pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -35,8 +35,8 @@ PLAIN_STEPS = 20
 class Start:
     """Where adaptation starts and how far it steps: what meta-training learns.
 
-    `gate` (d,), `pull` scalar, `rates`: one rate a step (s,) for each of "rows", "bias", "gate"; a longer adaptation
-    goes on with the last one. `meta_trained` is False for the plain start.
+    `gate` (d,), or empty for the identity on any embedding; `pull` scalar; `rates`: one rate a step (s,) for each of
+    "rows", "bias", "gate"; a longer adaptation goes on with the last one. `meta_trained` is False for the plain start.
     """
 
     gate: Tensor
@@ -47,6 +47,12 @@ class Start:
     @property
     def steps(self) -> int:
         return len(self.rates["rows"])
+
+    def fitted(self, dimensions: int) -> Start:
+        """The same for an embedding of another length: rates and pull carry over, the weighing only if it fits."""
+        if len(self.gate) == dimensions:
+            return self
+        return replace(self, gate=self.pull.new_zeros(dimensions))
 
 
 def plain_start(dimensions: int, dtype: torch.dtype = torch.float32) -> Start:

@@ -116,11 +116,11 @@ class MAML(Learner):
         self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
     ) -> Adapted:
         dimensions, notes = support.embeddings.shape[1], support.notes
-        start = self.start
-        if start is None or len(start.gate) != dimensions:
+        start = self.start and self.start.fitted(dimensions)
+        if start is None:
             start = head.plain_start(dimensions)
             notes += (Note("learners.plain_start"),)
-        rates = {name: rate for name, rate in start.rates.items() if not (self.anil and name == "gate")}
+        rates = {n: rate for n, rate in start.rates.items() if rate.any() and not (self.anil and n == "gate")}
         trace = Trace(on_step)
         theta, halvings = inner_loop(
             lambda parameters: head.support_loss(parameters, support),
