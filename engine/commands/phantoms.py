@@ -1,4 +1,4 @@
-"""Make synthetic chest CTs with known truth: one DICOM series, or the whole demo set."""
+"""Make synthetic chest CTs with known truth: one DICOM series, the whole demo set, or a montage."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pathlib import Path
 from engine.phantoms import FINDINGS, HOSPITALS, make_phantom
 from engine.phantoms.demo import write_demo
 from engine.phantoms.dicom import write_series
+from engine.phantoms.picture import write_montage
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     what = sub.add_mutually_exclusive_group(required=True)
     what.add_argument("--demo", type=Path, metavar="FOLDER", help="write the demo set: 24 patients of two hospitals")
+    what.add_argument("--picture", type=Path, metavar="FILE", help="write a montage of all findings (PNG or JPEG)")
     what.add_argument("--out", type=Path, metavar="FOLDER", help="write one series with its truth.json")
     sub.add_argument("--seed", type=int, default=1, help="which patient (default 1)")
     sub.add_argument("--finding", choices=FINDINGS, default="normal")
@@ -28,6 +30,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.demo:
         write_demo(args.demo, report=_print_progress)
+        return 0
+    if args.picture:
+        write_montage(args.picture)
         return 0
     if args.size < 32 or args.slices < 1 or args.cover_mm <= 0:
         raise ValueError("A phantom needs at least 32 rows, one slice and a height above 0 mm.")
