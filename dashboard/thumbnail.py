@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 SIZE = 160
-# Centre and width in HU: soft tissue says little of a chest at this size, lung shows its outline and large findings.
-LUNG = (-600.0, 1500.0)
+# Centre and width in HU, the viewer's presets. A slice shows lung where so much of what is not air around is lung.
+LUNG, SOFT_TISSUE = (-600.0, 1500.0), (40.0, 400.0)
+LUNG_SHARE = 0.15
 
 
 def thumbnail(case_dir: Path) -> Path | None:
@@ -39,9 +40,12 @@ def thumbnail(case_dir: Path) -> Path | None:
 
 
 def _window(grey: np.ndarray, about: dict) -> tuple[float, float]:
-    """(low, high): lung for HU, the file's own window, or the range without the brightest and darkest percent."""
+    """(low, high): lung or soft tissue for HU, else the file's own window, else the range without its outer percent."""
     if about.get("is_hu"):
-        return LUNG[0] - LUNG[1] / 2, LUNG[0] + LUNG[1] / 2
+        inside = np.count_nonzero(grey > -950)
+        lung = np.count_nonzero((grey > -950) & (grey < -500))
+        centre, width = LUNG if lung > LUNG_SHARE * inside else SOFT_TISSUE
+        return centre - width / 2, centre + width / 2
     if about.get("windows"):
         centre, width = about["windows"][0]
         return centre - width / 2, centre + max(width, 1) / 2

@@ -28,6 +28,8 @@ from engine.projects.uploads import CHUNK_BYTES, Announced, Uploads
 MAX_MANIFEST_BYTES = 8 * 1024**2
 # The server hands over pieces of 64 kB; written in larger ones, a thread is asked less often.
 WRITE_BYTES = 1024**2
+# Reading new files comes before preparing those that were read: a person waits for the first.
+READ_FIRST = 10
 # A project's own file is dropped under this name instead of a project's id.
 IMPORT = "import"
 
@@ -119,7 +121,9 @@ class UploadRoutes:
             return _says(Note("upload.gone"), 410)
         kind = "take_in" if upload.project_id else "open_project"
         args = {"project": upload.project_id, "upload": upload.id, "reader": reader}
-        job = await asyncio.to_thread(lambda: self.queue.file(kind, args, lane=INTAKE, key=f"upload-{upload.id}"))
+        job = await asyncio.to_thread(
+            lambda: self.queue.file(kind, args, lane=INTAKE, key=f"upload-{upload.id}", priority=READ_FIRST)
+        )
         return JSONResponse({"job": job.id})
 
     async def cancel(self, request: Request) -> Response:

@@ -33,8 +33,18 @@ def put_case(page, case: Case, voxels: np.ndarray) -> None:
     page.store.add_case(page.project.id, case)
 
 
-def test_a_thumbnail_keeps_the_patients_proportions_and_the_lung_window(page, client):
-    """40 rows of 2 mm and 80 columns of 0.5 mm are 80 x 40 mm: upright. -1350 HU is black, 150 HU white."""
+@pytest.mark.parametrize(("name", "surround", "middle"), [("lung", -850, -600), ("abdomen", 60, 40)])
+def test_a_thumbnail_shows_lung_where_there_is_lung_and_else_soft_tissue(page, client, name, surround, middle):
+    """The middle of a window (-600 HU in lung, 40 HU in soft tissue) is drawn in middle grey."""
+    voxels = np.full((1, 160, 160), surround, np.int16)
+    voxels[:, 40:120, 40:120] = middle
+    put_case(page, Case(name, "volume", "x", voxels.shape, Geometry(), "p", is_hu=True), voxels)
+    picture = np.array(Image.open(io.BytesIO(client.get(f"/hf/cases/{name}/thumb").content)))
+    assert abs(int(picture[80, 80]) - 127) <= 1
+
+
+def test_a_thumbnail_keeps_the_patients_proportions(page, client):
+    """40 rows of 2 mm and 80 columns of 0.5 mm are 80 x 40 mm: upright."""
     voxels = np.full((3, 40, 80), -2000, np.int16)
     voxels[1, :, 40:] = 1000
     geometry = Geometry(spacing_mm=(5.0, 2.0, 0.5))
