@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,5 +56,18 @@ def app_parts(settings: Settings) -> dict[str, Any]:
     }
 
 
+def end_with(parent: int) -> None:
+    """Ends this process once its supervisor is gone, however it went, so that the port is free for the next."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if supervisor := os.environ.get("HANDFUL_SUPERVISOR"):
+    end_with(int(supervisor))
 # Streamlit looks for this very call in the text of the file to know that it is an application and not a page.
 app = st.App(**app_parts(load_settings()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,3 +66,10 @@ def remark(text: str, warn: bool = False) -> None:
 def pill(text: str, colour: str) -> str:
     """HTML of a coloured word; the text is escaped."""
     return f'<span class="hf-pill" style="--c:{colour}">{html.escape(text)}</span>'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table of sentences, which wrap instead of being cut off. Texts are escaped."""
+    top = "".join(f"<th>{html.escape(h)}</th>" for h in head)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    st.html(f'<table class="hf-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import frame, state
@@ -10,6 +9,7 @@ from dashboard.state import Page
 from dashboard.steps.cases_list import label_list
 from dashboard.upload import drop_zone
 from engine.intake import load_case
+from engine.projects.records import ProjectCase
 
 
 def show(page: Page) -> None:
@@ -81,25 +81,16 @@ def _cases(page: Page) -> None:
     if not page.cases:
         frame.card(words("gather.none"), quiet=words("gather.hint_empty"))
         return
-    rows = []
-    for each in page.cases:
-        case = each.case
-        kind = (
-            words("gather.kind_image") if case.kind == "image" else words("gather.kind_volume", modality=case.modality)
-        )
-        rows.append(
-            {
-                words("gather.table_case"): page.title(each.id),
-                words("gather.table_kind"): kind,
-                words("gather.table_size"): " × ".join(str(n) for n in case.shape[:3]),
-                words("gather.table_spacing"): " × ".join(f"{mm:.2f}" for mm in case.geometry.spacing_mm)
-                if case.geometry.measured
-                else "–",
-                words("gather.table_patient"): case.patient[:8],
-                words("gather.table_notes"): " ".join(words.note(n) for n in case.notes),
-            }
-        )
-    st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(420, 38 + 35 * len(rows)), width="stretch")
+    head = [words(f"gather.table_{column}") for column in ("case", "kind", "size", "spacing", "patient", "notes")]
+    frame.table(head, [_row(page, each) for each in page.cases])
+
+
+def _row(page: Page, each: ProjectCase) -> list[str]:
+    words, case = page.words, each.case
+    kind = words("gather.kind_image" if case.kind == "image" else "gather.kind_volume", modality=case.modality).strip()
+    spacing = " × ".join(f"{mm:.2f}" for mm in case.geometry.spacing_mm) if case.geometry.measured else "–"
+    size = " × ".join(str(n) for n in case.shape[:3])
+    return [page.title(each.id), kind, size, spacing, case.patient[:8], " ".join(words.note(n) for n in case.notes)]
 
 
 def _refused(page: Page) -> None:
@@ -109,15 +100,8 @@ def _refused(page: Page) -> None:
     if not refused:
         frame.quiet(words("gather.refused_none"))
         return
-    rows = [
-        {
-            words("gather.refused_file"): r.file,
-            words("gather.refused_reason"): words.note(r.note),
-            words("gather.refused_do"): words.what_to_do(r.note),
-        }
-        for r in refused
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(300, 38 + 35 * len(rows)), width="stretch")
+    head = [words(f"gather.refused_{column}") for column in ("file", "reason", "do")]
+    frame.table(head, [[r.file, words.note(r.note), words.what_to_do(r.note)] for r in refused])
 
 
 def _identity(page: Page) -> None:

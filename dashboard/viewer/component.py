@@ -136,7 +136,7 @@ def viewer(
         on_events_change=lambda: None,
     )
     events = _unseen(result.events, seen_key)
-    # A label belongs to the case it was given on: a second quick key must not fall on the next case, seen by nobody yet.
+    # A label belongs to the case it was given on: a second quick key must not fall on the next case, not seen yet.
     return [e for e in events if e.kind != "key" or e.case == case["id"] or e.key not in LABELS]
 
 

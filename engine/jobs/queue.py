@@ -240,6 +240,15 @@ class Queue(Database):
             ).fetchall()
         return [_job(row) for row in rows]
 
+    def release(self, job: str, worker: str) -> None:
+        """Gives a job back that a worker cannot go on with because it is being stopped; the attempt does not count."""
+        with self.read() as db:
+            db.execute(
+                "update job set state = 'queued', attempts = attempts - 1 where id = ? and worker = ? "
+                "and state = 'running'",
+                (job, worker),
+            )
+
     def forget(self, older_than_seconds: float) -> int:
         """Deletes rows of jobs that ended long ago; returns how many."""
         with self.read() as db:

@@ -78,6 +78,7 @@ class Supervisor:
             "HANDFUL_ADDRESS": settings.address,
             "HANDFUL_PORT": str(settings.port),
             "PYTHONUNBUFFERED": "1",
+            "HANDFUL_SUPERVISOR": str(os.getpid()),
         }
         python = [sys.executable, "-m"]
         page = [*python, "streamlit", "run", str(ROOT / "dashboard" / "asgi.py"), "--server.port", str(settings.port),

@@ -85,6 +85,9 @@ class Worker:
         heart.start()
         try:
             self._run(job, folder)
+        except SystemExit:  # SIGTERM: the next worker goes on from the checkpoint
+            self.queue.release(job.id, self.name)
+            raise
         finally:
             stop.set()
             heart.join()

@@ -10,24 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.jobs.queue import INTAKE
-from engine.jobs.work import rooms
-from engine.jobs.work.adapt import adapt
-from engine.jobs.work.demo import demo
-from engine.jobs.work.encode import encode
-from engine.jobs.work.explain import explain
-from engine.jobs.work.export import export, open_project
-from engine.jobs.work.take_in import take_in_upload
-from engine.jobs.work.testing import test
+from engine.jobs.work import adapt, demo, encode, explain, export, open_project, rooms, take_in, testing
 
 KINDS: dict[str, Callable[..., Any]] = {
-    "take_in": take_in_upload,
-    "encode": encode,
-    "demo": demo,
-    "adapt": adapt,
-    "test": test,
-    "explain": explain,
-    "export": export,
-    "open_project": open_project,
+    "take_in": take_in.run,
+    "encode": encode.run,
+    "demo": demo.run,
+    "adapt": adapt.run,
+    "test": testing.run,
+    "explain": explain.run,
+    "export": export.run,
+    "open_project": open_project.run,
 }
 
 

@@ -54,9 +54,7 @@ def read_said(project_id: str) -> Said:
     )
 
 
-def adapt(
-    args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
-) -> dict[str, Any]:
+def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: project, learner, seed, look ("auto", "whole", "place"), reader. Result: the run's id."""
     started = time.perf_counter()
     said = read_said(args["project"])

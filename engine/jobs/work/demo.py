@@ -17,7 +17,7 @@ from engine.phantoms.demo import DEMO_FOLDER, DemoSeries, match_demo
 TAUGHT_A_CLASS = 3  # labelled and pointed at by us, so that Adapt can be pressed at once; the visitor labels more
 
 
-def demo(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
+def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: project. Reads the shipped studies into a demo project and gives the first labels from the truth."""
     store, settings = rooms.store(), rooms.settings()
     project = store.project(args["project"])

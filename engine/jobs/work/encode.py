@@ -22,9 +22,7 @@ def file_encode(project: str, case_id: str) -> None:
     rooms.queue().file("encode", {"case": case_id}, lane=INTAKE, project=project)
 
 
-def encode(
-    args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
-) -> dict[str, Any]:
+def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: case. Writes both files beside the case's voxels; what is there already is left alone."""
     case_id = args["case"]
     report(0, 2, Note("work.looking").to_json())

@@ -24,9 +24,7 @@ from engine.learners import Adapted, learner
 from engine.nouns import Note, Place
 
 
-def explain(
-    args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
-) -> dict[str, Any]:
+def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: run, case, method. Writes the overlay, its description and a picture; the result describes it."""
     report(0, 1, Note("work.map").to_json())
     run, case_id, method = rooms.store().run(args["run"]), args["case"], args["method"]

@@ -1,4 +1,4 @@
-"""What leaves the house: predictions as CSV, maps as pictures, the project as one file; and a project's way back in."""
+"""What leaves the house: predictions as CSV, maps as pictures, the project as one file."""
 
 from __future__ import annotations
 
@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.jobs.work import rooms
-from engine.jobs.work.encode import file_encode
 from engine.nouns import Note
 from engine.projects.csv_writer import write_csv
 from engine.projects.database import StoreError
 from engine.projects.records import Run
-from engine.projects.uploads import Uploads
 
 
-def export(
-    args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
-) -> dict[str, Any]:
+def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: project, what ("csv", "png", "project"), reader. Result: where the page finds the file to download."""
     report(0, 1, Note("work.exporting").to_json())
     store, project = rooms.store(), args["project"]
@@ -67,20 +63,3 @@ def maps_zip(path: Path, run: Run) -> None:
         for picture in sorted(drawn.glob(f"{run.id}-*.png")):
             _, case_id, method = picture.stem.rsplit("-", 2)
             archive.write(picture, f"case-{numbers.get(case_id, 0):02d}-{method}.png")
-
-
-def open_project(
-    args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
-) -> dict[str, Any]:
-    """args: upload, reader. Opens a project file that was dropped. Result: the new project's id."""
-    report(0, 1, Note("work.opening").to_json())
-    store, reader = rooms.store(), args.get("reader", "")
-    uploads = Uploads(store, rooms.settings().uploads_dir)
-    files = [p for p in uploads.source(args["upload"]).rglob("*") if p.is_file()]
-    if len(files) != 1:
-        raise StoreError("project_file.not_ours", file=files[0].name if files else "?")
-    project = store.import_project(files[0], rooms.settings().cases_dir, reader=reader)
-    uploads.discard(args["upload"], "taken", reader=reader)
-    for case in store.cases(project):
-        file_encode(project, case.id)
-    return {"project": project}

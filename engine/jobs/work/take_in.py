@@ -13,9 +13,7 @@ from engine.nouns import Note
 from engine.projects.uploads import Uploads
 
 
-def take_in_upload(
-    args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path
-) -> dict[str, Any]:
+def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: project, upload, reader. Result: counts of cases that came, were here already, and of files refused."""
     uploads = Uploads(rooms.store(), rooms.settings().uploads_dir)
     source = uploads.source(args["upload"])

@@ -25,7 +25,7 @@ from engine.nouns import Note
 CONTROLS = ("nearest", "logistic")
 
 
-def test(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
+def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: project, run. Adds `tests` to the run's record: whole, place (where looked at), nearest, logistic."""
     run = rooms.store().run(args["run"])
     said = read_said(args["project"])
