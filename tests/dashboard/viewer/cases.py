@@ -64,13 +64,13 @@ def _big() -> Volume:
     return Volume(voxels, Geometry((-180.0, -180.0, 0.0), spacing_mm=(1.25, 0.7, 0.7)), is_hu=True)
 
 
-def _picture(colour: bool) -> Volume:
-    rows, columns = np.mgrid[:300, :400]
-    grey = ((columns * 255) // 399).astype(np.uint8)
+def _picture(colour: bool, size: tuple[int, int] = (300, 400)) -> Volume:
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    grey = ((columns * 255) // (size[1] - 1)).astype(np.uint8)
     geometry = Geometry(measured=False)
     if not colour:
         return Volume(grey[None], geometry, is_hu=False)
-    rgb = np.stack([grey, ((rows * 255) // 299).astype(np.uint8), np.full_like(grey, 40)], axis=-1)
+    rgb = np.stack([grey, ((rows * 255) // (size[0] - 1)).astype(np.uint8), np.full_like(grey, 40)], axis=-1)
     return Volume(rgb[None], geometry, is_hu=False)
 
 
@@ -84,6 +84,7 @@ def known(name: str) -> Known | None:
         "big": _big,
         "grey": lambda: _picture(False),
         "colour": lambda: _picture(True),
+        "photo": lambda: _picture(True, (2000, 3000)),
     }
     if name in makers:
         return _known(name, makers[name]())

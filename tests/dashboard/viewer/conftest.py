@@ -149,40 +149,42 @@ class Screen:
 
 
 @pytest.fixture(scope="session")
-def launch() -> Iterator[Callable]:
-    """Opens a browser with more switches; one of a kind for the session."""
+def context() -> Iterator[Callable]:
+    """`context(switches, width, height, scale)`: a browser context, kept for the session: its cache stays warm."""
     sync_api = pytest.importorskip("playwright.sync_api")
     path = chromium()
     with sync_api.sync_playwright() as playwright:
-        open_ones: dict[tuple[str, ...], object] = {}
+        browsers: dict[tuple[str, ...], object] = {}
+        contexts: dict[tuple, object] = {}
 
-        def of(*more: str):
-            if more not in open_ones:
-                open_ones[more] = playwright.chromium.launch(executable_path=path, args=[*ARGS, *more])
-            return open_ones[more]
+        def of(switches: tuple[str, ...], width: int, height: int, scale: float):
+            if switches not in browsers:
+                browsers[switches] = playwright.chromium.launch(executable_path=path, args=[*ARGS, *switches])
+            key = (switches, width, height, scale)
+            if key not in contexts:
+                size = {"width": width, "height": height}
+                contexts[key] = browsers[switches].new_context(viewport=size, device_scale_factor=scale)
+            return contexts[key]
 
         yield of
-        for browser in open_ones.values():
+        for browser in browsers.values():
             browser.close()
 
 
 @pytest.fixture
-def open_viewer(address: str, launch: Callable) -> Iterator[Callable[..., Screen]]:
+def open_viewer(address: str, context: Callable) -> Iterator[Callable[..., Screen]]:
     """`open_viewer("case=plain&...", width=, height=, scale=, switches=)` -> a Screen with all slices loaded."""
-    contexts = []
     screens: list[Screen] = []
 
-    def open_(query: str, *, width=1440, height=900, scale=1.0, switches=(), complete=True) -> Screen:
-        context = launch(*switches).new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
-        contexts.append(context)
-        screen = Screen(context.new_page())
+    def open_(query: str, *, width=1440, height=900, scale=1.0, switches=()) -> Screen:
+        screen = Screen(context(tuple(switches), width, height, scale).new_page())
         screens.append(screen)
         screen.page.goto(f"{address}/?{query}")
-        screen.wait(ready="true", **({"complete": "true"} if complete else {}))
+        screen.wait(ready="true", complete="true")
         return screen
 
     yield open_
+    for screen in screens:
+        screen.page.close()
     errors = [error for screen in screens for error in screen.errors]
-    for context in contexts:
-        context.close()
     assert not errors, f"the page's scripts failed: {errors}"
