@@ -83,7 +83,7 @@ def make(upload: Upload, making: Making) -> Case | None:
         kept=making.kept,
     )
     if making.draft is not None:
-        cases.keep(making.draft, case, upload.into)
+        case = cases.keep(making.draft, case, upload.into)
     _account(upload, making, case)
     return case
 

@@ -29,10 +29,11 @@ def load_volume(case_dir: Path) -> Volume:
     return Volume(voxels, case.geometry, case.is_hu, case.windows)
 
 
-def keep(draft: Path, case: Case, into: Path) -> Path:
+def keep(draft: Path, case: Case, into: Path) -> Case:
     """Make the finished folder `draft` (voxels and thumbnail inside) the case's folder, in one step.
 
-    A case of the same id that is already there and whole stays: it has the same voxels, the id comes from them.
+    A case of the same id that is already there and whole stays and is returned: it has the same voxels, the id comes
+    from them.
     """
     (draft / CASE).write_text(json.dumps(case.to_json(), ensure_ascii=False, indent=1), "utf-8")
     for name in (VOXELS, CASE, THUMB):
@@ -41,12 +42,12 @@ def keep(draft: Path, case: Case, into: Path) -> Path:
     home = into / case.id
     if _whole(home):
         shutil.rmtree(draft)
-        return home
+        return load_case(home)
     if home.exists():
         shutil.rmtree(home)
     draft.replace(home)
     _sync(into)
-    return home
+    return case
 
 
 def _whole(home: Path) -> bool:

@@ -136,11 +136,13 @@ def numbers(ds: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
 
 
 def integer(ds: Dataset, keyword: str) -> int | None:
+    """One number cut to a whole one, or None."""
     found = number(ds, keyword)
     return int(found) if found is not None else None
 
 
 def image_type(ds: Dataset) -> tuple[str, ...]:
+    """Image Type (0008,0008) in capitals, empty values left out."""
     return tuple(part.strip().upper() for part in text(ds, "ImageType").split("\\") if part.strip())
 
 

@@ -36,6 +36,7 @@ class Opened:
         self.ds = Dataset()
 
     def open(self, path: Path, limits: Limits) -> Dataset:
+        """The whole data set of `path`, with a transfer syntax. Raises Refusal where it holds no picture."""
         if path != self.path:
             self.path, self.ds = None, Dataset()
             refuse_inflation(path, limits)

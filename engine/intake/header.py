@@ -65,10 +65,12 @@ class Header:
     frames: tuple[Frame, ...] = (Frame(),)
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values for the way from the child to its parent."""
         return {**vars(self), "frames": [vars(frame) for frame in self.frames]}  # asdict copies deeply: 1 ms a file
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Header:
+        """The header of what `to_json` gave, lists turned back into tuples."""
         values = {f.name: raw[f.name] for f in fields(cls)}
         for name, value in values.items():
             if isinstance(value, list):

@@ -28,6 +28,7 @@ class Slice:
 
     @property
     def info(self) -> Frame:
+        """Place and scale of this frame."""
         return self.header.frames[self.frame]
 
 

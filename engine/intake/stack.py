@@ -38,6 +38,7 @@ class Stack:
 
     @property
     def first(self) -> Slice:
+        """The lowest slice that is there: what all slices share is read from it."""
         return next(slot[0] for slot in self.slots if slot)
 
 
@@ -55,10 +56,12 @@ def stack(group: Group) -> Stacked:
     base = _base_notes(group)
     if len(slices) == 1:
         return Stacked([Stack((tuple(slices),), _flat_geometry(slices[0]), base)])
-    placed = [s for s in slices if s.info.position is not None and s.info.orientation is not None]
+    placed, unplaced = [], []
+    for s in slices:
+        (unplaced if s.info.position is None or s.info.orientation is None else placed).append(s)
     if not stacks(slices[0]) or not placed:
         return _without_places(slices, base)
-    done = Stacked(left_out=[(s, Note("refused.no_place")) for s in slices if s not in placed])
+    done = Stacked(left_out=[(s, Note("refused.no_place")) for s in unplaced])
     for part, part_notes in _tell_apart(placed):
         piece = _stack_places(part, (*base, *part_notes))
         done.stacks += piece.stacks

@@ -31,9 +31,9 @@ def take_in(
     """Take in what lies at `source`: a folder of uploaded files (with sub-folders), one file, or one zip.
 
     Each case is written whole into its own folder under `into` as soon as it is ready; with `into` None the files are
-    only described. `report(done, total, name)` is called as files are accounted for, `cancelled()` is asked several
-    times a second; what was finished by then stays. `top_is_case`: pictures lying directly in `source` are one case
-    (a folder of slices), instead of one case each (an upload of loose pictures).
+    only described. `report(done, total, name)` is called as files are looked at and read, `cancelled()` is asked
+    several times a second; what was finished by then stays. `top_is_case`: pictures lying directly in `source` are one
+    case (a folder of slices), instead of one case each (an upload of loose pictures).
 
     Parsing happens in a child process bounded in time and memory. Raises FileNotFoundError if there is no `source`;
     nothing that a file holds raises.
@@ -88,6 +88,7 @@ def _look_at(upload: Upload, files: list[Found], looked: _Looked) -> list[Found]
     requests = [(upload.limits.header_seconds, {"op": "look", "path": str(found.path)}) for found in files]
     for found, answer in zip(files, upload.child.ask_all(requests), strict=True):
         kind = answer.get("kind", "")
+        upload.busy_with(found.index)
         if "refused" in answer:
             upload.refuse(found.index, answer["refused"])
         elif kind == "dicom":

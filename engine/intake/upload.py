@@ -54,24 +54,25 @@ class Taken:
     cancelled: bool = False
 
 
+@dataclass
 class Upload:
     """The state of one `take_in`. Files get an index as they are found; each is accounted for once."""
 
-    def __init__(
-        self, source: Path, drafts: Path, into: Path | None, key: bytes, limits: Limits, child: Bounded,
-        report: Callable[[int, int, str], None] | None,
-    ) -> None:  # fmt: skip
-        self.source, self.drafts, self.into, self.key, self.limits, self.child = (
-            source, drafts, into, key, limits, child,
-        )  # fmt: skip
-        self.report = report
-        self.files: list[Found] = []
-        self.taken = Taken()
-        self._done: set[int] = set()
-        self._read: set[int] = set()
-        self._drafts = 0
+    source: Path
+    drafts: Path
+    into: Path | None
+    key: bytes
+    limits: Limits
+    child: Bounded
+    report: Callable[[int, int, str], None] | None = None
+    files: list[Found] = field(default_factory=list)
+    taken: Taken = field(default_factory=Taken)
+    _done: set[int] = field(default_factory=set)
+    _read: set[int] = field(default_factory=set)
+    _drafts: int = 0
 
     def add(self, path: Path, shown: str, folder: str) -> Found:
+        """A file was found: it has to be accounted for from now on."""
         found = Found(len(self.files), path, shown, folder, path.stat().st_size if path.exists() else 0)
         self.files.append(found)
         return found
@@ -86,10 +87,15 @@ class Upload:
         """This file has been read, though its case may not be ready: progress for the person who waits."""
         if index not in self._read:
             self._read.add(index)
-            if self.report:
-                self.report(len(self._read), len(self.files), self.files[index].shown)
+            self.busy_with(index)
+
+    def busy_with(self, index: int) -> None:
+        """Say that this file is being looked at or unpacked; the count stays where it is."""
+        if self.report:
+            self.report(len(self._read), len(self.files), self.files[index].shown)
 
     def is_done(self, index: int) -> bool:
+        """Whether this file is accounted for."""
         return index in self._done
 
     def refuse(self, index: int, note: Note | dict[str, Any]) -> None:
@@ -178,6 +184,7 @@ def unzip(upload: Upload, found: Found) -> list[Found]:
         requests.append((upload.limits.decode_seconds(member["size"]), request))
         parts.append(part)
     for part, answer in zip(parts, upload.child.ask_all(requests), strict=True):
+        upload.busy_with(part.index)
         if "refused" in answer:
             part.path.unlink(missing_ok=True)
             upload.refuse(part.index, answer["refused"])
