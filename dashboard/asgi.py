@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from dashboard.gate import Gate, SecurityHeaders  # noqa: E402
 from dashboard.login import Login  # noqa: E402
 from dashboard.routes import make_routes  # noqa: E402
+from engine.jobs.parent import SUPERVISOR, end_with_parent  # noqa: E402
 from engine.jobs.queue import Queue  # noqa: E402
 from engine.projects import Store  # noqa: E402
 from engine.settings import Settings, load_settings  # noqa: E402
@@ -56,18 +54,7 @@ def app_parts(settings: Settings) -> dict[str, Any]:
     }
 
 
-def end_with(parent: int) -> None:
-    """Ends this process once its supervisor is gone, however it went, so that the port is free for the next."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-if supervisor := os.environ.get("HANDFUL_SUPERVISOR"):
-    end_with(int(supervisor))
+if SUPERVISOR in os.environ:
+    end_with_parent()
 # Streamlit looks for this very call in the text of the file to know that it is an application and not a page.
 app = st.App(**app_parts(load_settings()))

@@ -38,7 +38,7 @@ def footer(words: Words, count: int | None) -> None:
     parts = [words("app.disclaimer")]
     if count:
         parts.append(words("app.learned_from", count=count))
-    parts.append(words("app.saved"))
+    parts.append(st.session_state.get("said") or words("app.saved"))
     with st.container(key="footer"):
         st.html('<div class="hf-footer">' + "".join(f"<span>{html.escape(p)}</span>" for p in parts) + "</div>")
 

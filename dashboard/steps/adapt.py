@@ -81,6 +81,7 @@ def _result(page: Page) -> None:
     _grid(page)
     for sentence in test_sentences(page):
         frame.card(sentence)
+    await_test(page)
     controls = control_sentences(page)
     if controls:
         frame.heading(words("adapt.versus"))
@@ -100,6 +101,22 @@ def _result(page: Page) -> None:
         frame.heading(words("adapt.checks"))
         for note in record["notes"]:
             frame.remark(words.note(note), warn="shortcut" in note["key"])
+
+
+def await_test(page: Page) -> None:
+    """While the run is being tested patient by patient, say so; draw the page anew when it is done."""
+    job = page.queue.latest("test", page.project.id)
+    if job is None or not job.alive:
+        return
+
+    @st.fragment(run_every=1.0)
+    def wait() -> None:
+        now = page.queue.state(job.id)
+        if not now.alive:
+            st.rerun()
+        st.progress(now.fraction, text=page.words("adapt.step_testing"))
+
+    wait()
 
 
 def _stale(page: Page) -> bool:

@@ -16,7 +16,7 @@ def why_not(page: Page) -> str | None:
         return page.words("label.need_two")
     if not page.split.query:
         return page.words("label.need_query")
-    waiting = sum(1 for c in page.cases if not page.ready(c.id))
+    waiting = len(page.queue.jobs(project=page.project.id, kinds=("encode",), alive=True))
     if waiting:
         return page.words("label.not_ready", count=waiting)
     return None

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import frame, state
 from dashboard.state import Page
 from dashboard.upload import IMPORT, drop_zone
+from engine.jobs.queue import INTAKE
 
 
 def show(page: Page) -> None:
@@ -71,6 +72,7 @@ def _row(page: Page, project) -> None:
             if project.demo:
                 if st.button(words("projects.demo_reset"), key=f"reset-{project.id}", type="tertiary"):
                     page.store.reset_project(project.id, reader=page.reader)
+                    page.queue.file("demo", {"project": project.id, "again": True}, lane=INTAKE, priority=1)
                     st.rerun()
             elif st.button(words("projects.delete"), key=f"delete-{project.id}", type="tertiary"):
                 _confirm(page, project)

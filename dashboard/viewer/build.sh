@@ -14,5 +14,5 @@ cp "$here"/source/* "$work"/
 cd "$work"
 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 npx --no-install esbuild main.js --bundle --minify --format=esm --platform=browser --target=es2022 \
-  --loader:.css=text --legal-comments=none --log-level=error --outfile="$out/handful-viewer.js" --metafile=meta.json
+  --loader:.css=text --alias:xmlbuilder2=./no_xml.js --legal-comments=none --log-level=error --outfile="$out/handful-viewer.js" --metafile=meta.json
 node licences.mjs meta.json > "$out/LICENCES.txt"

@@ -113,31 +113,61 @@ def viewer(
     `backend` "auto" lets Cornerstone use a graphics card.
     """
     seen_key = f"{key}:seen"
-    result = _main(
-        key=key,
-        data={
-            "role": "main",
-            "bundle": bundle_url(),
-            "words": Words(lang).page("viewer"),
-            "case": dict(case),
-            "height": height,
-            "overlay": _overlay(overlay),
-            "marks": [dict(m) for m in marks],
-            "places": [dict(p) for p in places],
-            "region": region.to_json() if region else None,
-            "start": dict(start) if start else None,
-            "note": note,
-            "labelling": labelling,
-            "pointing": pointing,
-            "regions": regions,
-            "backend": backend,
-            "seen": st.session_state.get(seen_key),
-        },
-        on_events_change=lambda: None,
+    data = payload(
+        case,
+        lang=lang,
+        height=height,
+        overlay=overlay,
+        marks=marks,
+        places=places,
+        region=region,
+        start=start,
+        note=note,
+        labelling=labelling,
+        pointing=pointing,
+        regions=regions,
+        backend=backend,
     )
+    result = _main(key=key, data=data | {"seen": st.session_state.get(seen_key)}, on_events_change=lambda: None)
     events = _unseen(result.events, seen_key)
     # A label belongs to the case it was given on: a second quick key must not fall on the next case, not seen yet.
     return [e for e in events if e.kind != "key" or e.case == case["id"] or e.key not in LABELS]
+
+
+def payload(
+    case: Mapping[str, Any],
+    *,
+    lang: str,
+    height: int,
+    overlay: Overlay | None,
+    marks: Sequence[Mapping[str, Any]],
+    places: Sequence[Mapping[str, Any]],
+    region: Place | None,
+    start: Mapping[str, Any] | None,
+    note: str,
+    labelling: bool,
+    pointing: bool,
+    regions: bool,
+    backend: str,
+) -> dict[str, Any]:
+    """What the component's script is handed: `viewer`'s arguments as JSON can carry them."""
+    return {
+        "role": "main",
+        "bundle": bundle_url(),
+        "words": Words(lang).page("viewer"),
+        "case": dict(case),
+        "height": height,
+        "overlay": _overlay(overlay),
+        "marks": [dict(m) for m in marks],
+        "places": [dict(p) for p in places],
+        "region": region.to_json() if region else None,
+        "start": dict(start) if start else None,
+        "note": note,
+        "labelling": labelling,
+        "pointing": pointing,
+        "regions": regions,
+        "backend": backend,
+    }
 
 
 def _overlay(overlay: Overlay | None) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from engine.jobs.housekeeping import EVERY_SECONDS
+from engine.jobs.parent import SUPERVISOR
 from engine.jobs.queue import LANES, Queue
 from engine.jobs.worker import start_log
 from engine.nouns import Note
@@ -78,7 +79,7 @@ class Supervisor:
             "HANDFUL_ADDRESS": settings.address,
             "HANDFUL_PORT": str(settings.port),
             "PYTHONUNBUFFERED": "1",
-            "HANDFUL_SUPERVISOR": str(os.getpid()),
+            SUPERVISOR: str(os.getpid()),
         }
         python = [sys.executable, "-m"]
         page = [*python, "streamlit", "run", str(ROOT / "dashboard" / "asgi.py"), "--server.port", str(settings.port),

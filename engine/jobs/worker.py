@@ -27,6 +27,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
+from engine.jobs.parent import end_with_parent
 from engine.jobs.queue import BEAT_SECONDS, LANES, LEARN, Cancelled, Job, Queue
 from engine.nouns import Note
 from engine.settings import Settings, load_settings
@@ -40,8 +41,8 @@ Work = Callable[[Mapping[str, Any], Callable[..., None], Callable[[], bool], Pat
 log = logging.getLogger("handful.worker")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The worker process; ends when its parent does, or on SIGTERM after the statement it is in."""
+def main(argv: list[str] | None = None) -> None:
+    """The worker process; ends on SIGTERM, which it also gets when its parent is gone."""
     parser = argparse.ArgumentParser(prog="python -m engine.jobs.worker", description=__doc__)
     parser.add_argument("lane", choices=LANES)
     parser.add_argument("--work", default="engine.jobs.work", help="module with KINDS and, if it likes, warm_up(lane)")
@@ -49,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = load_settings()
     start_log(settings, f"worker-{args.lane}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    end_with_parent()
     # One worker a lane: a lock that the system lets go when its holder dies, however it dies.
     lock = (settings.data_dir / f"worker-{args.lane}.lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -59,11 +61,9 @@ def main(argv: list[str] | None = None) -> int:
     if warm_up := getattr(module, "warm_up", None):
         warm_up(args.lane)
     worker = Worker(queue, args.lane, module.KINDS, settings.data_dir / "checkpoints")
-    parent = os.getppid()
-    while os.getppid() == parent:
+    while True:
         if not worker.step():
             time.sleep(POLL_SECONDS)
-    return 0
 
 
 class Worker:
@@ -192,4 +192,4 @@ def limit_threads(lane: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

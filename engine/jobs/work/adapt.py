@@ -71,7 +71,8 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     record["changed"] = _changed(before, predictions)
     run = rooms.store().file_run(said.project.id, record, predictions, reader=args.get("reader", ""))
     keep_support(run.id, support)
-    rooms.queue().file("test", {"project": said.project.id, "run": run.id}, lane=LEARN)
+    test = {"project": said.project.id, "run": run.id, "reader": args.get("reader", "")}
+    rooms.queue().file("test", test, lane=LEARN)
     return {"run": run.id}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.intake import load_volume, patient_key, take_in
+from engine.intake import Taken, load_volume, patient_key, take_in
 from engine.jobs.demo_start import QUESTIONS, READER
 from engine.jobs.work import rooms
 from engine.jobs.work.encode import file_encode
@@ -18,24 +18,37 @@ TAUGHT_A_CLASS = 3  # labelled and pointed at by us, so that Adapt can be presse
 
 
 def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
-    """args: project. Reads the shipped studies into a demo project and gives the first labels from the truth."""
-    store, settings = rooms.store(), rooms.settings()
+    """args: project, again. Reads the shipped studies into a demo project and gives the first labels from the truth.
+
+    `again`: the scans are there, only the first labels are given anew (after a reset).
+    """
+    store = rooms.store()
     project = store.project(args["project"])
+    removed: dict[str, int] = {}
+    if args.get("again"):
+        cases = [c.case for c in store.cases(project.id)]
+    else:
+        taken = _read(report, cancelled)
+        cases, removed = taken.cases, dict(taken.removed)
+    known = {case.id: match_demo(load_volume(rooms.case_dir(case.id))) for case in cases}
     classes = dict(QUESTIONS)[project.name]
+    asked = [c for c in cases if known[c.id] and _belongs(known[c.id], classes)]
+    for case in asked:
+        store.add_case(project.id, case, reader=READER)
+        file_encode(project.id, case.id)
+    begin_labels(project.id, asked, known)
+    return {"cases": len(asked), "already": 0, "refused": 0, "removed": removed}
+
+
+def _read(report: Callable, cancelled: Callable[[], bool]) -> Taken:
+    settings = rooms.settings()
     settings.cases_dir.mkdir(parents=True, exist_ok=True)
 
     def tell(done: int, total: int, name: str) -> None:
         report(done, total, Note("work.reading", {"done": done, "total": total}).to_json())
 
     key = patient_key(settings.key_file)
-    taken = take_in(DEMO_FOLDER, settings.cases_dir, key=key, report=tell, cancelled=cancelled)
-    known = {case.id: match_demo(load_volume(rooms.case_dir(case.id))) for case in taken.cases}
-    asked = [c for c in taken.cases if known[c.id] and _belongs(known[c.id], classes)]
-    for case in asked:
-        store.add_case(project.id, case, reader=READER)
-        file_encode(project.id, case.id)
-    begin_labels(project.id, asked, known)
-    return {"cases": len(asked), "already": 0, "refused": 0, "removed": dict(taken.removed)}
+    return take_in(DEMO_FOLDER, settings.cases_dir, key=key, report=tell, cancelled=cancelled)
 
 
 def _belongs(series: DemoSeries, classes: dict[str, str]) -> bool:

@@ -16,7 +16,7 @@ import torch
 
 from engine.encoders.finder import refine
 from engine.evidence.uncertainty import exact_interval, leave_one_patient_out
-from engine.jobs.queue import Cancelled
+from engine.jobs.queue import LEARN, Cancelled
 from engine.jobs.work import looks, rooms
 from engine.jobs.work.adapt import Said, patient, read_said, support_of
 from engine.learners import SupportError, learner
@@ -26,7 +26,11 @@ CONTROLS = ("nearest", "logistic")
 
 
 def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
-    """args: project, run. Adds `tests` to the run's record: whole, place (where looked at), nearest, logistic."""
+    """args: project, run, reader. Adds `tests` to the run's record: whole, place (with enough clicks), the controls.
+
+    Where the page left it open where to look and the whole scan tests better than the place, the project is adapted
+    once more with the whole scan; a tie stays with the place, since there somebody showed where to look.
+    """
     run = rooms.store().run(args["run"])
     said = read_said(args["project"])
     if said.marks != run.record["marks"]:
@@ -36,11 +40,15 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     tests: dict[str, Any] = {}
     whole = support_of(said, looks.whole_look(said.split.support, said.regions))
     tests["whole"] = _counts(learner(name), whole, seed)
-    if run.record["look"] == "place":
+    if looks.can_point([*said.split.support, *said.split.query], said.places):
         tests["place"] = _at_found_places(said, name, seed, report, cancelled)
     for control in CONTROLS:
         tests[control] = _counts(learner(control), whole, seed)
     rooms.store().complete_run(run.id, {"tests": tests})
+    left_open = run.record["asked_look"] == "auto" and run.record["look"] == "place"
+    if left_open and tests["whole"]["right"] > tests["place"]["right"]:
+        again = {"project": args["project"], "learner": name, "seed": seed, "look": "whole", "reader": args["reader"]}
+        rooms.queue().file("adapt", again, lane=LEARN, key=f"adapt-{args['project']}")
     return tests
 
 
