@@ -104,6 +104,15 @@ def test_dead_children_come_back_and_all_end_with_the_supervisor(running, settin
     assert alive == []
 
 
+def test_all_end_when_the_supervisor_is_killed(running, settings):
+    wait_for(lambda: len(_children(running, "engine.jobs.worker")) == 2)
+    children = psutil.Process(running.pid).children(recursive=True)
+    running.kill()
+    gone, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    assert module.port_free("127.0.0.1", settings.port)
+
+
 def test_a_job_that_does_not_listen_is_ended_and_the_lane_goes_on(running, settings):
     queue = Queue(settings.data_dir)
     deaf, after = queue.file("deaf", {}, lane=LEARN), queue.file("add", {"a": 1, "b": 1}, lane=LEARN)

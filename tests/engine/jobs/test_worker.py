@@ -99,6 +99,21 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on_where_it_was(queue, sta
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
+def test_a_worker_that_is_stopped_gives_its_job_back_and_the_attempt_does_not_count(queue, start):
+    job = queue.file("count", {"to": 60}, lane=LEARN)
+    for _ in range(4):  # more often than a job may kill its worker
+        at = queue.state(job.id).done
+        worker = start()
+        wait_for(lambda at=at: queue.state(job.id).done >= at + 3)
+        worker.terminate()
+        assert worker.wait(timeout=20) == 0
+        assert queue.state(job.id).state == "queued"
+    start()
+    done = _ended(queue, job)
+    assert (done.state, done.attempts) == ("done", 1)
+    assert [number for number, _ in done.result] == list(range(60))
+
+
 def test_a_second_worker_of_a_lane_waits_until_the_first_is_dead(queue, start):
     first = start()
     job = queue.file("wait", {}, lane=LEARN)
