@@ -19,7 +19,7 @@ RUN python3 -m venv /opt/handful/venv \
     && rm /tmp/requirements.txt
 
 FROM ${BASE}
-RUN useradd --system --uid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin handful \
+RUN useradd --uid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin handful \
     && install -d -o handful -g handful -m 700 /data /key
 COPY --from=installed /opt/handful/venv /opt/handful/venv
 COPY LICENSE /opt/handful/app/
