@@ -118,67 +118,83 @@ def _tell_apart(slices: list[Slice]) -> list[tuple[list[Slice], tuple[Note, ...]
     return [(slices, ())]
 
 
-def _along(s: Slice) -> float:
-    normal = np.cross(s.info.orientation[:3], s.info.orientation[3:])
-    return float(np.dot(normal / np.linalg.norm(normal), s.info.position))
+@dataclass
+class _At:
+    """The slices at one place, the lowest instance number first; `height` in mm along the normal of the stack."""
+
+    height: float
+    slices: list[Slice]
+
+    @property
+    def position(self) -> np.ndarray:
+        return np.array(self.slices[0].info.position, dtype=float)
 
 
-def _places(slices: list[Slice]) -> list[list[Slice]]:
-    """Slices by place, growing along the normal; doubles share a place, the lower instance number first."""
-    ordered = sorted(slices, key=lambda s: (_along(s), s.header.number or 0, s.file, s.frame))
-    places: list[list[Slice]] = []
-    for s in ordered:
-        if places and abs(_along(s) - _along(places[-1][0])) < SAME_PLACE_MM:
-            places[-1].append(s)
+def _places(slices: list[Slice]) -> list[_At]:
+    """Slices by place, growing along one normal for all (header rounding would tilt each slice's own a little)."""
+    orientation = slices[0].info.orientation
+    normal = np.cross(orientation[:3], orientation[3:])
+    normal /= np.linalg.norm(normal)
+    heights = np.array([s.info.position for s in slices], dtype=float) @ normal
+    places: list[_At] = []
+    for i in np.argsort(heights, kind="stable"):
+        if places and heights[i] - places[-1].height < SAME_PLACE_MM:
+            places[-1].slices.append(slices[i])
         else:
-            places.append([s])
+            places.append(_At(float(heights[i]), [slices[i]]))
     for place in places:
-        place.sort(key=lambda s: (s.header.number or 0, s.file, s.frame))
+        place.slices.sort(key=lambda s: (s.header.number or 0, s.file, s.frame))
     return places
 
 
 def _crowded(slices: list[Slice]) -> bool:
     """Whether at least half of the places hold pictures of different instances."""
     places = _places(slices)
-    different = sum(len({(s.header.instance or s.file, s.frame) for s in place}) > 1 for place in places)
+    different = sum(len({(s.header.instance or s.file, s.frame) for s in at.slices}) > 1 for at in places)
     return different * 2 >= len(places)
 
 
 def _stack_places(slices: list[Slice], notes: tuple[Note, ...]) -> Stacked:
     places = _places(slices)
     if len(places) == 1:
-        return Stacked([Stack((tuple(places[0]),), _flat_geometry(places[0][0]), notes)])
+        found = places[0].slices
+        return Stacked([Stack((tuple(found),), _flat_geometry(found[0]), notes)])
     runs = _runs(places)
     long = [run for run in runs if len(run) >= MIN_RUN]
-    strays = [s for run in runs if len(run) < MIN_RUN for place in run for s in place]
+    strays = [s for run in runs if len(run) < MIN_RUN for at in run for s in at.slices]
     if len(runs) == 1:
         long, strays = runs, []
     elif not long or len(long) > MAX_RUNS or len(strays) > max(1, MAX_STRAYS * len(slices)):
-        steps = np.diff([_along(p[0]) for p in places])
+        steps = np.diff([at.height for at in places])
         why = Note("refused.uneven", {"least": _mm(steps.min()), "most": _mm(steps.max())})
-        return Stacked(left_out=[(s, why) for place in places for s in place])
+        return Stacked(left_out=[(s, why) for s in slices])
     done = Stacked(left_out=[(s, Note("refused.stray")) for s in strays])
     if len(long) > 1:
         notes = (*notes, Note("warning.cut_at_gap", {"count": len(long)}))
     for run in long:
-        aside = _off_line(run)
-        done.left_out += [(s, Note("refused.stray")) for place in aside for s in place]
-        straight = [place for place in run if place not in aside]
-        if len(aside) > max(1, MAX_STRAYS * len(run)) or _off_line(straight):
-            done.left_out += [(s, Note("refused.not_straight")) for place in straight for s in place]
-        elif aside:  # what is left may have a hole now
-            rest = _stack_places([s for place in straight for s in place], notes)
-            done.stacks += rest.stacks
-            done.left_out += rest.left_out
-        else:
-            done.stacks.append(_one_stack(straight, notes))
+        _stack_run(run, notes, done)
     return done
 
 
-def _runs(places: list[list[Slice]]) -> list[list[list[Slice]]]:
+def _stack_run(run: list[_At], notes: tuple[Note, ...], done: Stacked) -> None:
+    """One run of even steps: a stack, if its slices lie on a straight line; a few that do not are left out."""
+    off = _off_line(run)
+    aside = [s for at, is_off in zip(run, off, strict=True) if is_off for s in at.slices]
+    straight = [at for at, is_off in zip(run, off, strict=True) if not is_off]
+    if sum(off) > max(1, MAX_STRAYS * len(run)) or any(_off_line(straight)):
+        done.left_out += [(s, Note("refused.not_straight")) for at in run for s in at.slices]
+    elif aside:  # what is left may have a hole now
+        done.left_out += [(s, Note("refused.stray")) for s in aside]
+        rest = _stack_places([s for at in straight for s in at.slices], notes)
+        done.stacks += rest.stacks
+        done.left_out += rest.left_out
+    else:
+        done.stacks.append(_one_stack(straight, notes))
+
+
+def _runs(places: list[_At]) -> list[list[_At]]:
     """Cut where the step changes for good or a hole is too large to fill; small holes stay inside a run."""
-    at = [_along(p[0]) for p in places]
-    steps = np.diff(at)
+    steps = np.diff([at.height for at in places])
     runs, current = [], [places[0]]
     unit = _unit_step(steps, 0)
     filled = 0
@@ -208,33 +224,32 @@ def _unit_step(steps: np.ndarray, start: int) -> float:
     return float(np.median(ahead)) if len(ahead) else 1.0
 
 
-def _off_line(run: list[list[Slice]]) -> list[list[Slice]]:
-    """Places that lie off the straight line through the stack.
+def _off_line(run: list[_At]) -> list[bool]:
+    """Which places lie off the straight line through the stack.
 
     The line runs along the median step, so that one slice with a wrong place does not turn it.
     """
     if len(run) < 3:
-        return []
-    points = np.array([p[0].info.position for p in run], dtype=float)
-    heights = np.array([_along(p[0]) for p in run])
+        return [False] * len(run)
+    points, heights = np.array([at.position for at in run]), np.array([at.height for at in run])
     slope = np.median(np.diff(points, axis=0) / np.diff(heights)[:, None], axis=0)
     offset = points - heights[:, None] * slope
     distance = np.linalg.norm(offset - np.median(offset, axis=0), axis=1)
-    return [place for place, far in zip(run, distance, strict=True) if far > SIDEWAYS_MM]
+    return [bool(far > SIDEWAYS_MM) for far in distance]
 
 
-def _one_stack(run: list[list[Slice]], notes: tuple[Note, ...]) -> Stack:
-    first = run[0][0].info
-    line = np.subtract(run[-1][0].info.position, first.position)
-    steps = np.diff([_along(p[0]) for p in run])
+def _one_stack(run: list[_At], notes: tuple[Note, ...]) -> Stack:
+    first = run[0].slices[0].info
+    line = run[-1].position - run[0].position
+    steps = np.diff([at.height for at in run])
     unit = float(np.median(steps))
-    slots: list[tuple[Slice, ...]] = [tuple(run[0])]
+    slots: list[tuple[Slice, ...]] = [tuple(run[0].slices)]
     holes: list[str] = []
-    for step, place in zip(steps, run[1:], strict=True):
+    for step, at in zip(steps, run[1:], strict=True):
         if missing := max(0, round(step / unit) - 1):
             holes.append(f"{len(slots)}-{len(slots) + missing + 1}")
             slots += [()] * missing
-        slots.append(tuple(place))
+        slots.append(tuple(at.slices))
     row, column = first.orientation[:3], first.orientation[3:]
     normal = np.cross(row, column)
     tilt = math.degrees(math.acos(min(1.0, abs(np.dot(line, normal)) / np.linalg.norm(line) / np.linalg.norm(normal))))

@@ -293,3 +293,14 @@ def test_patients_are_told_apart_by_number_and_issuer_and_grouped_by_them(take, 
     patients = [c.patient for c in take(tmp_path / "in").cases]
     assert patients[0] == patients[1]
     assert len(set(patients)) == 3
+
+
+def test_slices_at_one_place_whose_directions_differ_by_rounding_are_doubles(take, tmp_path):
+    """Measured in the fuzz: each slice's own normal put them apart and made a stack of no height."""
+    place = [-10.0, -900.0, 0.0]
+    save(slice_of(0, ImagePositionPatient=place), tmp_path / "in" / "a")
+    turned = [1, 0, 0, 0, 1, 0.0005]
+    save(slice_of(1, ImagePositionPatient=place, ImageOrientationPatient=turned), tmp_path / "in" / "b")
+    taken = take(tmp_path / "in")
+    assert [(r.file, r.note.key) for r in taken.refused] == [("b", "refused.same_place")]
+    assert np.isfinite(taken.cases[0].geometry.matrix()).all()
