@@ -1,0 +1,178 @@
+"""The steps without a browser: what a click writes to the store, and that every page draws in both languages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+import torch
+from streamlit.testing.v1 import AppTest
+
+from engine.evidence import judge
+from engine.learners import Support, learner
+from engine.nouns import Case, Geometry, Place
+from engine.projects.records import UNSURE
+from engine.projects.store import Store
+
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+STEPS = ("projects", "gather", "label", "adapt", "evidence", "report")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A store with one project of eight small cases of eight patients, each ready to be adapted."""
+    monkeypatch.setenv("HANDFUL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("HANDFUL_KEY_FILE", str(tmp_path / "key"))
+    st.cache_resource.clear()
+    store = Store(tmp_path / "data" / "handful.db")
+    made = store.create_project("Nodules", ["smooth", "spiculated"])
+    for i in range(8):
+        case = Case(f"case{i}", "volume", f"case{i}", (4, 16, 16), Geometry(), f"patient{i}", modality="CT", is_hu=True)
+        folder = tmp_path / "data" / "cases" / case.id
+        folder.mkdir(parents=True)
+        np.save(folder / "voxels.npy", np.zeros(case.shape, np.int16))
+        (folder / "case.json").write_text(json.dumps(case.to_json()))
+        (folder / "encoding-test.npz").touch()
+        store.add_case(made.id, case)
+    yield store, made.id
+    st.cache_resource.clear()
+
+
+def open_step(project_id: str, step: str, language: str = "en", case: str = "") -> AppTest:
+    test = AppTest.from_file(str(APP), default_timeout=60)
+    test.query_params["p"], test.query_params["s"] = project_id, step
+    if case:
+        test.query_params["c"] = case
+    test.session_state["language"] = language
+    test.run()
+    assert not test.exception, [e.value for e in test.exception]
+    return test
+
+
+def adapted(store: Store, project_id: str) -> None:
+    """File a run as the engine does: three labelled cases a class, two predicted."""
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        store.set_label(project_id, f"case{i}", "smooth" if i % 2 else "spiculated")
+    embeddings = torch.from_numpy(rng.normal(size=(8, 12)).astype(np.float32))
+    targets = torch.tensor([1, 0, 1, 0, 1, 0])
+    support = Support(embeddings[:6], targets, ("smooth", "spiculated"), tuple(f"patient{i}" for i in range(6)))
+    ids = [f"case{i}" for i in range(8)]
+    judged, _ = judge(learner("protonet"), support, ids[:6], embeddings[6:], ids[6:], ["patient6", "patient7"])
+    raw = judged.to_json()
+    predictions = {p["case"]: {**p, "places": []} for p in raw.pop("predictions")}
+    record = {
+        **raw,
+        "seed": 0,
+        "look": "whole",
+        "asked_look": "auto",
+        "device": "CPU",
+        "support": [{"case": i, "label": "smooth", "at_mm": None} for i in ids[:6]],
+        "marks": "earlier",
+        "versions": {"handful": "test"},
+        "seconds": {"looking": 0.1, "predictions": 0.2},
+        "changed": [{"case": "case6", "before": "smooth", "after": "spiculated"}],
+    }
+    store.file_run(project_id, record, predictions)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_draws_before_and_after_a_run(project, step, language):
+    store, project_id = project
+    open_step(project_id, step, language)
+    adapted(store, project_id)
+    open_step(project_id, step, language)
+
+
+def test_an_empty_project_tells_what_to_do_next(project):
+    store, _ = project
+    empty = store.create_project("Empty")
+    for step in STEPS[1:]:
+        open_step(empty.id, step)
+
+
+def test_a_class_button_writes_the_label_to_the_store_and_opens_the_next_case(project):
+    store, project_id = project
+    page = open_step(project_id, "label", case="case0")
+    page.button(key="give-1").click().run()
+    assert store.labels(project_id)["case0"] == "spiculated"
+    assert page.query_params["c"] in ("case1", ["case1"])
+
+
+def test_unsure_clear_and_undo_each_write_what_they_say(project):
+    store, project_id = project
+    page = open_step(project_id, "label", case="case0")
+    page.button(key="give-unsure").click().run()
+    assert store.labels(project_id)["case0"] == UNSURE
+    page.button(key="give-undo").click().run()
+    assert store.labels(project_id)["case0"] is None
+    page.button(key="give-0").click().run()
+    page = open_step(project_id, "label", case="case0")
+    page.button(key="give-clear").click().run()
+    assert store.labels(project_id)["case0"] is None
+
+
+def test_adapt_waits_for_two_classes_and_says_so(project):
+    store, project_id = project
+    page = open_step(project_id, "label")
+    assert page.button(key="adapt").disabled
+    store.set_label(project_id, "case0", "smooth")
+    assert open_step(project_id, "label").button(key="adapt").disabled
+    store.set_label(project_id, "case1", "spiculated")
+    assert not open_step(project_id, "label").button(key="adapt").disabled
+
+
+def test_adapt_files_one_job_however_often_it_is_pressed(project, tmp_path):
+    from engine.jobs.queue import Queue
+
+    store, project_id = project
+    store.set_label(project_id, "case0", "smooth")
+    store.set_label(project_id, "case1", "spiculated")
+    for _ in range(2):
+        open_step(project_id, "label").button(key="adapt").click().run()
+    jobs = Queue(tmp_path / "data").jobs(project=project_id, kinds=("adapt",))
+    assert len(jobs) == 1
+    assert jobs[0].args["learner"] == "protonet"
+
+
+def test_the_split_is_told_in_words(project):
+    store, project_id = project
+    for i in range(3):
+        store.set_label(project_id, f"case{i}", "smooth")
+    store.set_label(project_id, "case3", UNSURE)
+    html = " ".join(h.proto.body for h in open_step(project_id, "label").get("html"))
+    assert "3 labelled cases teach." in html
+    assert "4 will be predicted." in html
+    assert "1 unsure, left out." in html
+
+
+def test_a_place_can_be_forgotten(project):
+    store, project_id = project
+    store.set_place(project_id, "case0", Place((1.0, 2.0, 3.0)))
+    open_step(project_id, "label", case="case0").button(key="unpoint").click().run()
+    assert not store.places(project_id).get("case0")
+
+
+def test_disagreeing_makes_a_predicted_case_a_labelled_one(project):
+    store, project_id = project
+    adapted(store, project_id)
+    open_step(project_id, "evidence", case="case6").button(key="correct-1").click().run()
+    assert store.labels(project_id)["case6"] == "spiculated"
+
+
+def test_the_page_imports_no_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, pkgutil, importlib, dashboard; "
+        "[importlib.import_module(m.name) for m in pkgutil.walk_packages(dashboard.__path__, 'dashboard.') "
+        "if m.name not in ('dashboard.app', 'dashboard.asgi')]; "
+        "sys.exit(int('torch' in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=APP.parent.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-800:]
