@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from engine.encoders.efficientnet import Lite0
 from engine.encoders.texture import texture
 
-# Length of each block of the embedding. Shallow and deep stages are kept (docs/encoder.md has the table that chose
-# these, on the corpus and not on the sets that are reported); a network block is a mean or a spread.
+# Length of each block of the embedding, (mean, spread) a stage, shallow to deep. Any lengths near 1 do as well within
+# half a point of AUROC; these lean to the deep stages for the sake of the smallest set (docs/encoder.md).
 STAGE_WEIGHTS = ((0.7, 0.7), (0.7, 0.7), (1.0, 1.0), (1.0, 1.0), (1.5, 1.5), (2.5, 2.0))
 TEXTURE_WEIGHT = 2.5
 CLIP = 5.0  # standard deviations; an odd picture may not dominate every distance
