@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dashboard.gate import cookie_name, set_cookie
-from dashboard.words import Words
+from dashboard.words import LANGUAGES, Words
 from engine.projects import Store
 from engine.settings import Settings
 
@@ -97,7 +97,7 @@ class Login:
         other = "en" if words.language == "zh" else "zh"
         texts = {key: html.escape(words(f"login.{key}")) for key in ("intro", "reader", "password", "enter", "notice")}
         wrong = f'<p class="wrong" role="alert">{html.escape(words(f"login.{problem}"))}</p>' if problem else ""
-        other_name = html.escape(words("login.other"))
+        other_name = LANGUAGES[other]
         return HTMLResponse(
             _PAGE.format(lang=words.language, other=other, other_name=other_name, wrong=wrong, **texts), status
         )
