@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import socket
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+from dashboard.upload.routes import _append
 from engine.projects.uploads import CHUNK_BYTES
 from tests.dashboard.serving import page_server
 
@@ -165,3 +168,16 @@ def test_two_hundred_megabytes_take_no_memory(client, page):
         peak = max(peak, server.memory_info().rss)
     client.delete(f"/hf/up/{upload}")
     assert peak - before < 40 * 10**6
+
+
+@pytest.mark.parametrize("size", [10, 3 * 10**6])
+def test_a_full_disk_is_said_and_not_a_broken_page(size):
+    """Linux's /dev/full answers every write as a full disk does."""
+
+    class Sent:
+        async def stream(self):
+            yield b"x" * size
+
+    answer = asyncio.run(_append(Sent(), Path("/dev/full"), 0, 10**9))
+    assert answer.status_code == 507
+    assert json.loads(answer.body)["note"]["key"] == "upload.disk_full"
