@@ -173,13 +173,16 @@ def context() -> Iterator[Callable]:
 
 @pytest.fixture
 def open_viewer(address: str, context: Callable) -> Iterator[Callable[..., Screen]]:
-    """`open_viewer("case=plain&...", width=, height=, scale=, switches=)` -> a Screen with all slices loaded."""
+    """`open_viewer("case=plain&...", page=, width=, height=, scale=, switches=)` -> a Screen with all slices loaded.
+
+    `page` "bare" is the viewer alone, "streamlit" the component in a Streamlit page, with Python behind it.
+    """
     screens: list[Screen] = []
 
-    def open_(query: str, *, width=1440, height=900, scale=1.0, switches=()) -> Screen:
+    def open_(query: str, *, page="bare", width=1440, height=900, scale=1.0, switches=()) -> Screen:
         screen = Screen(context(tuple(switches), width, height, scale).new_page())
         screens.append(screen)
-        screen.page.goto(f"{address}/?{query}")
+        screen.page.goto(f"{address}/{'hf/bare' if page == 'bare' else ''}?{query}")
         screen.wait(ready="true", complete="true")
         return screen
 

@@ -85,7 +85,7 @@ def test_inverting_turns_black_white(open_viewer):
 
 
 def test_labelling_keys_reach_the_page_each_once_and_in_order(open_viewer):
-    screen = open_viewer("case=plain")
+    screen = open_viewer("case=plain", page="streamlit")
     screen.press("1", "2", "0", "u", "Control+z", "j", "k", "n")
     seen = screen.seen(8)
     assert [e["key"] for e in seen] == ["1", "2", "0", "u", "ctrl+z", "j", "k", "n"]
@@ -95,7 +95,7 @@ def test_labelling_keys_reach_the_page_each_once_and_in_order(open_viewer):
 
 
 def test_a_label_pressed_for_a_case_that_has_gone_is_not_given_to_the_next(open_viewer):
-    screen = open_viewer("case=plain&then=flipped")
+    screen = open_viewer("case=plain&then=flipped", page="streamlit")
     screen.press("j", "1", "1", "1")
     screen.wait(case="flipped", ready="true", complete="true")
     screen.page.wait_for_timeout(1500)
@@ -108,7 +108,7 @@ def test_a_label_pressed_for_a_case_that_has_gone_is_not_given_to_the_next(open_
 
 
 def test_keys_are_left_alone_while_somebody_writes(open_viewer):
-    screen = open_viewer("case=plain")
+    screen = open_viewer("case=plain", page="streamlit")
     before = screen.state()
     field = screen.page.locator("input[type=text]")
     field.click()

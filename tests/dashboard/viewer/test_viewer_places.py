@@ -44,7 +44,7 @@ def test_a_click_on_the_finding_comes_back_in_patient_mm(open_viewer, name):
 
 
 def test_a_box_around_the_finding_comes_back_with_its_size(open_viewer):
-    screen = open_viewer("case=plain")
+    screen = open_viewer("case=plain", page="streamlit")
     slice_ = int(screen.state()["slice"])
     screen.press("p")
     drag(screen, (slice_, 30, 40), (slice_, 50, 80))
