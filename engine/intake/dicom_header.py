@@ -6,6 +6,7 @@ import math
 import struct
 import zlib
 from dataclasses import replace
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pydicom
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from engine.intake.deidentify import kept_of
@@ -109,7 +110,10 @@ def syntax_of(ds: Dataset) -> str:
 def text(ds: Dataset, keyword: str) -> str:
     """One element as stripped text, several values joined by a backslash; "" if absent or damaged."""
     try:
-        value = ds.get(keyword)
+        tag = _tag(keyword)
+        if tag not in ds:  # asking by keyword would raise and catch an AttributeError inside: ten times slower
+            return ""
+        value = ds[tag].value
         if value is None:
             return ""
         if isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue":
@@ -117,6 +121,11 @@ def text(ds: Dataset, keyword: str) -> str:
         return str(value).strip(" \0")
     except DAMAGED:
         return ""
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(tag_for_keyword(keyword))
 
 
 def number(ds: Dataset, keyword: str) -> float | None:
