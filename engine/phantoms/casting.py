@@ -46,7 +46,7 @@ CAST = {
     "ground_glass": ((0, 3), (2, 5)),
     "normal": ((4, 5), (0, 3)),
     "consolidation": ((1,), (4,)),
-    "cavity": ((2,), (1,)),
+    "cavity": ((2,), (3,)),
 }
 
 

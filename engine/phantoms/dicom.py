@@ -93,7 +93,9 @@ def _shared(phantom: Phantom, number: int, pad: int) -> Dataset:
     day = (date(2024, 1, 1) + timedelta(days=truth.seed % 366)).strftime("%Y%m%d")
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]  # honest: no scanner ever saw it
+    # Derived from no other image (PS3.3 C.7.6.1.1.2), so it walks in like a real upload. That no scanner made it stands
+    # in names, descriptions and comments; SyntheticData (0008,001C) would say it best, but dciodvfy calls it an error.
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     ds.SOPClassUID = CTImageStorage
     ds.StudyDate = ds.SeriesDate = ds.ContentDate = ds.AcquisitionDate = day
     ds.StudyTime = ds.SeriesTime = ds.ContentTime = ds.AcquisitionTime = "120000"
@@ -105,7 +107,7 @@ def _shared(phantom: Phantom, number: int, pad: int) -> Dataset:
     ds.StudyDescription = "Synthetic chest CT"
     ds.SeriesDescription = "Synthetic chest, not a real patient"
     ds.ManufacturerModelName = f"Simulated scanner {truth.hospital}"
-    ds.DerivationDescription = "Made by a computer for teaching and tests; shows nobody"
+    ds.ImageComments = "Made by a computer for teaching and tests; shows nobody"
     ds.PatientName = f"Phantom^{number:03d}"
     ds.PatientID = f"PHANTOM-{number:03d}"
     ds.PatientBirthDate = ""

@@ -51,8 +51,10 @@ def test_the_files_say_that_they_show_nobody_and_not_what_they_show(series):
     for _, ds in series:
         assert ds.PatientName == "Phantom^007"
         assert "not a real patient" in ds.SeriesDescription
-        assert "DERIVED" in ds.ImageType
-        assert "Synthetic hospital A" in ds.InstitutionName
+        assert ds.InstitutionName == "Synthetic hospital A"
+        assert ds.StudyDescription == "Synthetic chest CT"
+        assert "shows nobody" in ds.ImageComments
+        assert ds.PatientID.startswith("PHANTOM")
         assert "smooth" not in str(ds).lower(), "the class must not stand in the header"
 
 

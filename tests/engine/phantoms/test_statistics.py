@@ -42,7 +42,7 @@ def test_lung_is_denser_at_the_back(chest):
     rows = np.broadcast_to(np.arange(hu.shape[1])[None, :, None], hu.shape)
     front, back = np.percentile(rows[lung], [25, 75])
     step = np.median(hu[lung & (rows > back)]) - np.median(hu[lung & (rows < front)])
-    assert 20 < step < 110
+    assert 10 < step < 90
 
 
 def test_vessels_take_the_share_of_the_lung_that_they_take_in_real_ct(chest):
