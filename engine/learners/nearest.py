@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from engine.learners.protocol import Adapted, Learner, OnStep, Support, Trace, class_weights, spread
 from engine.learners.protonet import squared_distances
 
-TEMPERATURE = 0.4  # squared distances in units of the support's mean squared spread; as protonet's, from training sets
+TEMPERATURE = 0.32  # squared distances in units of the support's mean squared spread; as protonet's, from training sets
 
 
 class Nearest(Learner):

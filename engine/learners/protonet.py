@@ -17,7 +17,7 @@ from engine.learners.protocol import Adapted, Learner, OnStep, Support, Trace, c
 
 # One temperature for squared distances in units of the support's own mean squared spread; chosen on the training
 # sets' log-loss (docs/learners.md), then moved per task by leave-one-out (engine.evidence.uncertainty).
-TEMPERATURE = 0.3
+TEMPERATURE = 0.2
 
 
 class ProtoNet(Learner):

@@ -85,7 +85,7 @@ class Learned(torch.nn.Module):
         plain = torch.full((plan.inner_steps,), 2 * head.PLAIN_RATE).log()
         self.rows = torch.nn.Parameter(plain.clone())
         self.bias = torch.nn.Parameter(plain.clone() - 2)
-        self.moves = torch.nn.Parameter(torch.full((plan.inner_steps,), 1e-3).log())
+        self.moves = torch.nn.Parameter(torch.full((plan.inner_steps,), 0.3).log())
         self.pull = torch.nn.Parameter(torch.tensor(1.0))
         self.gate = torch.nn.Parameter(torch.zeros(dimensions), requires_grad=plan.learn_gate)
         self.anil = plan.anil

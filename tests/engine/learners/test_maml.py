@@ -46,9 +46,9 @@ def test_the_second_order_meta_gradient_is_the_finite_difference(only_last_layer
             flat = tensor.data.view(-1)
             before = float(flat[index])
             flat[index] = before + width
-            above = float(value())
+            above = value().item()
             flat[index] = before - width
-            below = float(value())
+            below = value().item()
             flat[index] = before
             assert float(tensor.grad.view(-1)[index]) == pytest.approx((above - below) / (2 * width), abs=1e-7)
 
@@ -86,9 +86,9 @@ def test_the_meta_gradient_of_the_dashboards_head_is_the_finite_difference():
             flat = tensor.data.view(-1)
             before = float(flat[index])
             flat[index] = before + 1e-6
-            above = float(value())
+            above = value().item()
             flat[index] = before - 1e-6
-            below = float(value())
+            below = value().item()
             flat[index] = before
             assert float(tensor.grad.view(-1)[index]) == pytest.approx((above - below) / 2e-6, abs=1e-7)
 
