@@ -4,8 +4,9 @@
 #   docker run -p 127.0.0.1:8501:8501 -v handful-data:/data -v handful-key:/key \
 #       -e HANDFUL_PASSWORD_HASH='...' handful                     (docs/operations.md says how to make the hash)
 #
-# TORCH_INDEX is the address of an index that has the build of torch you want: PyTorch's installation page names one
-# for CPU alone (the smallest image) and one for each CUDA version. Empty: what pip's own index has for this machine.
+# It computes on the CPU unless a GPU is handed to it. TORCH_INDEX is the address of an index that has the build of
+# torch you want: PyTorch's installation page names one for CPU alone (an image of about 2.5 GB) and one for each CUDA
+# version. Empty: pip's own index, whose build for Linux brings CUDA's libraries along (5.8 GB).
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS installed

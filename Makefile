@@ -6,6 +6,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+# An index that has the build of torch you want, as PyTorch's installation page names it: CPU alone (4 GB of disk) or
+# a CUDA version. Empty: pip's own index, whose build for Linux brings CUDA's libraries along (8 GB of disk).
+TORCH_INDEX ?=
 # One file says which requirements are installed: while it is newer than they are, a start installs nothing.
 READY := $(VENV)/.handful-requirements
 TEST_READY := $(VENV)/.handful-test-requirements
@@ -47,8 +50,9 @@ image-check:  ## build the container with buildah and see it answer (needs build
 	@.ci/image-check
 
 $(READY): requirements.txt
-	@.ci/make-venv $(PYTHON) $(VENV)
-	@echo "Installing Handful's requirements (about 2 GB, a few minutes the first time) ..."
+	@TORCH_INDEX="$(TORCH_INDEX)" .ci/make-venv $(PYTHON) $(VENV)
+	@echo "Installing Handful's requirements (some GB, a few minutes the first time) ..."
+	@if [ -n "$(TORCH_INDEX)" ]; then $(PIP) --index-url "$(TORCH_INDEX)" "$$(grep '^torch==' requirements.txt)"; fi
 	@$(PIP) -r requirements.txt || { echo "Installing failed: see the lines above. A mirror or proxy is set with PIP_INDEX_URL or HTTPS_PROXY."; exit 2; }
 	@touch $@
 

@@ -65,7 +65,7 @@ def test_without_the_venv_module_it_says_what_to_install(machine):
 def test_without_room_it_says_how_much_is_needed(machine):
     machine.put("python3.11", "exit 0")
     machine.put("df", "echo head; echo disk 10000 9900 100 99% /")
-    _one_sentence(machine.make_venv(), "100 MB left", "4000 MB")
+    _one_sentence(machine.make_venv(), "100 MB left", "8000 MB")
     assert not machine.venv.exists()
 
 
