@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.journeys.conftest import serve
-from tests.journeys.walking import adapt, draw_map, drop, go, label, name_classes, new_project
 
 from engine.projects.store import Store
+from tests.journeys.conftest import serve
+from tests.journeys.walking import adapt, draw_map, drop, go, label, name_classes, new_project
 
 
 @pytest.fixture(scope="module")
