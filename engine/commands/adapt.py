@@ -98,22 +98,51 @@ def read_support(folder: Path, into: Path, warnings: list[str]) -> list[Entry]:
 
 
 def read_entries(folder: Path, label: str, into: Path, warnings: list[str]) -> list[Entry]:
-    """Each file, folder or zip in `folder` is a case; one that holds several gives each a number."""
+    """Each file, folder or zip in `folder` is a case; one that holds several gives each a number.
+
+    All are read at once, which is fast. Where that mixes entries up (files of one series lie in two of them, or one is
+    a copy of another), each is read by itself.
+    """
+    paths = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    taken = read(folder, into / "all", top_is_case=False)
+    of: dict[str, list[Any]] = {path.name: [] for path in paths}
+    refused = {r.file.split("/")[0] for r in taken.refused}
+    for case in taken.cases:
+        owners = {name.split("/")[0] for name in taken.files[case.id]}
+        if len(owners) == 1 and owners <= set(of):
+            of[owners.pop()].append((case, into / "all" / case.id))
+        else:
+            refused = set()  # mixed up
+            break
+    else:
+        if all(found or name in refused for name, found in of.items()):
+            return entries(of, label, [taken], warnings)
+    alone = {path.name: read(path, into / str(i), top_is_case=path.is_dir()) for i, path in enumerate(paths)}
+    of = {
+        name: [(case, into / str(i) / case.id) for case in taken.cases] for i, (name, taken) in enumerate(alone.items())
+    }
+    return entries(of, label, list(alone.values()), warnings)
+
+
+def read(path: Path, into: Path, top_is_case: bool) -> Any:
     from engine.intake import patient_key, take_in
-    from engine.sentences import say
     from engine.settings import load_settings
 
-    key = patient_key(load_settings().key_file)
+    into.mkdir(parents=True)
+    return take_in(path, into, key=patient_key(load_settings().key_file), top_is_case=top_is_case)
+
+
+def entries(of: dict[str, list[Any]], label: str, taken: list[Any], warnings: list[str]) -> list[Entry]:
+    """Name the cases after what they were read from, and collect what there is to say of them."""
+    from engine.sentences import say
+
+    for one in taken:
+        warnings += [f"{r.file}: {say(r.note)}" for r in one.refused]
     found = []
-    for number, path in enumerate(sorted(p for p in folder.iterdir() if not p.name.startswith("."))):
-        place = into / str(number)
-        place.mkdir(parents=True)
-        taken = take_in(path, place, key=key, top_is_case=path.is_dir())
-        warnings += [f"{path.name}: {r.file}: {say(r.note)}" for r in taken.refused]
-        for i, case in enumerate(taken.cases):
-            warnings += [f"{path.name}: {say(note)}" for note in case.notes]
-            name = path.name if len(taken.cases) == 1 else f"{path.name} [{i + 1}]"
-            found.append(Entry(name, label, case, place / case.id))
+    for name, cases in of.items():
+        for i, (case, folder) in enumerate(cases):
+            warnings += [f"{name}: {say(note)}" for note in case.notes]
+            found.append(Entry(name if len(cases) == 1 else f"{name} [{i + 1}]", label, case, folder))
     return found
 
 
@@ -217,7 +246,7 @@ def draw_all(
             continue
         volume = load_volume(entry.folder)
         saliency = explain(encoder, models[id(entry)], volume, method=args.saliency, seed=args.seed)
-        stem = re.sub(r"[^\w.-]+", "_", entry.name).strip("._") or "case"
+        stem = re.sub(r"[^\w.-]+", "_", _without_suffix(entry.name)).strip("._") or "case"
         while stem in names:
             stem += "_"
         names.add(stem)
@@ -229,6 +258,11 @@ def draw_all(
             "check": about["verdict"]["key"].removeprefix("evidence.map_"),
         }
     return drawn
+
+
+def _without_suffix(name: str) -> str:
+    """ "a.nii.gz" -> "a", "b.zip" -> "b"; a folder's name with a dot in it stays."""
+    return re.sub(r"(\.(zip|dcm|nii|nrrd|png|jpe?g|tiff?)(\.gz)?)(?=$| \[)", "", name, flags=re.IGNORECASE)
 
 
 def write_all(
