@@ -30,6 +30,7 @@ PATIENCE = 6
 AHEAD = 8  # requests sent ahead; few enough to fit the 64 KiB of a pipe with the longest file names
 END_SECONDS = 5.0  # for the child to end its workers and itself
 MOST_WORKERS = 4  # decoding beyond that waits for the disk
+WORTH_SPREADING = 16  # requests; a second worker forks in milliseconds
 
 Request = tuple[float, dict[str, Any]]
 
@@ -82,7 +83,7 @@ class Bounded:
         other). The answers must be taken to the end before anything else is asked. Raises Cancelled, and NoSpace when
         the disk is full.
         """
-        workers = self.workers if spread else self.workers[:1]
+        workers = self.workers if spread and len(requests) >= WORTH_SPREADING else self.workers[:1]
         streams = [w.ask_all(requests[i :: len(workers)]) for i, w in enumerate(workers)]
         for index in range(len(requests)):
             yield next(streams[index % len(streams)])

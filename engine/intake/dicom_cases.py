@@ -16,8 +16,6 @@ from engine.intake.upload import Upload
 from engine.nouns import Case, Note
 
 INT16_MAX = 32767
-UNPACKED = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"}  # reading these waits for the disk
-WORTH_SPREADING = 8  # slices of a packed series: a second worker forks in milliseconds
 
 
 def take_dicom(upload: Upload, headers: dict[int, Header]) -> None:
@@ -72,8 +70,7 @@ def take_stack(upload: Upload, one: Stack) -> set[int]:
     facts: dict[int, dict[str, Any]] = {}
     files: list[int] = []
     broken: set[int] = set()
-    slow = len(requests) >= WORTH_SPREADING and header.syntax not in UNPACKED
-    for (i, s, _), answer in zip(wanted, upload.child.ask_all(requests, spread=slow), strict=True):
+    for (i, s, _), answer in zip(wanted, upload.child.ask_all(requests, spread=True), strict=True):
         if "refused" in answer:
             upload.refuse(s.file, answer["refused"])
             broken.add(s.file)

@@ -15,12 +15,18 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, pixel_array
 from pydicom.pixels.utils import get_j2k_parameters
-from pydicom.uid import JPEG2000TransferSyntaxes
+from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEG2000TransferSyntaxes, JPEGLSLossless, JPEGLSNearLossless
 
 from engine.intake.dicom_header import in_memory, refuse_inflation, syntax_of
 from engine.intake.limits import Limits
-from engine.intake.refusal import Refusal
+from engine.intake.refusal import DAMAGED, Refusal
 
+QUICKEST = {
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000Lossless: "pylibjpeg",
+    JPEG2000: "pylibjpeg",
+}
 INT16 = np.iinfo(np.int16)
 AIR_HU = -1024
 PLAUSIBLE_HU = (-8192, 20_000)  # beyond padding (-3024, -4048) and metal on an extended scale
@@ -52,7 +58,7 @@ class Opened:
 def stored_values(ds: Dataset, frame: int, rows: int, columns: int) -> np.ndarray:
     """(rows, columns) or (rows, columns, 3) as stored, colour as RGB. Raises Refusal if the size is not as stated."""
     many = int(ds.get("NumberOfFrames") or 1) > 1
-    found = pixel_array(ds, index=frame if many else None)
+    found = _decoded(ds, frame if many else None)
     if found.dtype == np.uint16 and ds.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes:
         found = _signed_as_coded(found, ds, frame)
     if ds.get("PhotometricInterpretation") == "PALETTE COLOR":
@@ -62,6 +68,18 @@ def stored_values(ds: Dataset, frame: int, rows: int, columns: int) -> np.ndarra
     if found.shape[:2] != (rows, columns) or found.ndim > 3:
         raise Refusal("size_disagrees", rows=rows, columns=columns)
     return found
+
+
+def _decoded(ds: Dataset, frame: int | None) -> np.ndarray:
+    """By the quickest decoder for the syntax (measured: JPEG-LS 6.6 against 9 ms a slice, JPEG 2000 32 against 36), by
+    any other that can where that one fails."""
+    plugin = QUICKEST.get(ds.file_meta.TransferSyntaxUID)
+    if plugin:
+        try:
+            return pixel_array(ds, index=frame, decoding_plugin=plugin)
+        except (RuntimeError, *DAMAGED):
+            pass
+    return pixel_array(ds, index=frame)
 
 
 def _signed_as_coded(found: np.ndarray, ds: Dataset, frame: int) -> np.ndarray:

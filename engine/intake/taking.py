@@ -86,7 +86,7 @@ def _look_at(upload: Upload, files: list[Found], looked: _Looked) -> list[Found]
             upload.ignore(found.index, "junk")
     files = [found for found in files if not upload.is_done(found.index)]
     requests = [(upload.limits.header_seconds, {"op": "look", "path": str(found.path)}) for found in files]
-    for found, answer in zip(files, upload.child.ask_all(requests), strict=True):
+    for found, answer in zip(files, upload.child.ask_all(requests, spread=True), strict=True):
         kind = answer.get("kind", "")
         upload.busy_with(found.index)
         if "refused" in answer:
@@ -174,7 +174,7 @@ def _take_stack_of_pictures(upload: Upload, members: list[tuple[Found, dict[str,
         for i, (found, page) in enumerate(pages)
     ]
     facts, broken = [], set()
-    answers = upload.child.ask_all(list(zip(seconds, requests, strict=True)))
+    answers = upload.child.ask_all(list(zip(seconds, requests, strict=True)), spread=True)
     for (found, _), answer in zip(pages, answers, strict=True):
         if "refused" in answer:
             upload.refuse(found.index, answer["refused"])
