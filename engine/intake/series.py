@@ -61,7 +61,8 @@ def into_groups(slices: list[Slice]) -> tuple[list[Group], list[Slice]]:
     exact: dict[tuple, list[Slice]] = defaultdict(list)
     for s in slices:
         h = s.header
-        name = h.series or f"folder {s.folder}"
+        # careless anonymisers give one UID to many: slices of two patients or studies never meet in a volume
+        name = repr((h.patient[:2], h.study, h.series or f"folder {s.folder}"))
         own = () if stacks(s) and not _frames_without_place(s) else (s.file,)
         exact[(name, h.modality, h.rows, h.columns, h.samples, h.photometric, *own)].append(s)
     groups: list[tuple[str, list[Slice]]] = []

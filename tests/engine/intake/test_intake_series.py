@@ -304,3 +304,12 @@ def test_slices_at_one_place_whose_directions_differ_by_rounding_are_doubles(tak
     taken = take(tmp_path / "in")
     assert [(r.file, r.note.key) for r in taken.refused] == [("b", "refused.same_place")]
     assert np.isfinite(taken.cases[0].geometry.matrix()).all()
+
+
+def test_two_patients_with_one_series_number_never_meet_in_a_volume(take, tmp_path):
+    for n, patient in enumerate(["P1", "P2"]):
+        for i in range(4):
+            save(slice_of(2 * i + n, PatientID=patient), tmp_path / "in" / f"{patient}{i}")
+    taken = take(tmp_path / "in")
+    assert [c.shape[0] for c in taken.cases] == [4, 4]
+    assert len({c.patient for c in taken.cases}) == 2
