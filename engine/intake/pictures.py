@@ -17,7 +17,8 @@ MAX_PAGES = 2_000
 
 
 def look(path: Path, limits: Limits) -> dict[str, Any]:
-    """{"size": [rows, columns], "pages": n, "deep": bool}: from the header; `deep` means more than 8 bits a pixel."""
+    """{"size": [rows, columns], "pages": n, "deep": type}: from the header. `deep` is "" for 8 bits a pixel, "<u2" for
+    16, "<i2" for what has to be brought to that."""
     with _open(path, limits) as image:
         columns, rows = image.size
         if image.getexif().get(0x0112) in (5, 6, 7, 8):  # EXIF Orientation: stored on its side
@@ -25,11 +26,12 @@ def look(path: Path, limits: Limits) -> dict[str, Any]:
         pages = min(getattr(image, "n_frames", 1) if image.format == "TIFF" else 1, MAX_PAGES + 1)
         if pages > MAX_PAGES:
             raise Refusal("too_many_frames", frames=pages, limit=MAX_PAGES)
-        return {"size": [rows, columns], "pages": pages, "deep": image.mode.startswith(("I", "F"))}
+        deep = "<u2" if image.mode.startswith("I;16") else "<i2" if image.mode.startswith(("I", "F")) else ""
+        return {"size": [rows, columns], "pages": pages, "deep": deep}
 
 
 def read(path: Path, page: int, plan: Mapping[str, Any], limits: Limits) -> tuple[np.ndarray, dict[str, Any]]:
-    """One page as (rows, columns, 3) uint8, or (rows, columns) int16 where `plan["deep"]`.
+    """One page as (rows, columns, 3) uint8, or (rows, columns) of type `plan["deep"]`.
 
     Grey pictures come out as three equal channels too; `cases` keeps one of them when all pages are grey.
     """
@@ -43,7 +45,8 @@ def read(path: Path, page: int, plan: Mapping[str, Any], limits: Limits) -> tupl
         except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises on damaged data
             raise Refusal("picture_broken") from error
         if plan["deep"]:
-            return _deep(np.asarray(ImageOps.exif_transpose(image)))
+            found = np.asarray(ImageOps.exif_transpose(image))
+            return (found.astype("<u2"), {}) if plan["deep"] == "<u2" else _to_int16(found)
         upright = ImageOps.exif_transpose(image)
         if upright.has_transparency_data:
             black = Image.new("RGBA", upright.size, (0, 0, 0, 255))
@@ -55,15 +58,13 @@ def read(path: Path, page: int, plan: Mapping[str, Any], limits: Limits) -> tupl
     return rgb, {"grey": grey}
 
 
-def _deep(values: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """More than 8 bits -> int16: whole numbers that fit stay, unsigned 16 bit is halved, the rest is stretched."""
+def _to_int16(values: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """32-bit or fractional greys -> int16: whole numbers that fit stay, the rest is stretched."""
     if not np.isfinite(values).all():
         raise Refusal("not_finite")
     low, high = float(values.min()), float(values.max())
     if values.dtype.kind in "iu" and low >= -32768 and high <= 32767:
         return values.astype(np.int16), {}
-    if values.dtype.kind in "iu" and low >= 0 and high <= 65535:
-        return (values.astype(np.int32) >> 1).astype(np.int16), {"halved": True}
     scaled = (values.astype(np.float64) - low) * (32767 / max(high - low, 1e-12))
     return np.rint(scaled).astype(np.int16), {"stretched": True}
 

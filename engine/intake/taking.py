@@ -117,11 +117,8 @@ def _take_whole(upload: Upload, whole: list[tuple[Found, str]]) -> None:
         if "refused" in answer:
             upload.refuse(found.index, answer["refused"])
             continue
-        told = answer["told"]
-        facts = [
-            {**fact, **({"darkest": told.get("darkest")} if i == 0 else {})} for i, fact in enumerate(answer["facts"])
-        ]
-        facts[0].update({"stretched": True} if told.get("stretched") else {})
+        facts = answer["facts"]
+        facts[0] |= answer["told"]  # what is true of the whole file
         notes = [Note("warning.hu_guessed" if answer["is_hu"] else "warning.grey_scale_unknown")]
         make(
             upload,
@@ -134,8 +131,9 @@ def _take_whole(upload: Upload, whole: list[tuple[Found, str]]) -> None:
 
 def natural(shown: str) -> list[tuple[int, int, str]]:
     """Sort key under which "slice 9" comes before "slice 10"."""
-    parts = re.split(r"(\d+)", shown.lower())
-    return [(0, int(p), "") if p.isdigit() and p.isascii() else (1, 0, p) for p in parts if p]
+    parts = re.split(r"([0-9]+)", shown.lower())
+    digits = re.compile(r"[0-9]+").fullmatch  # by length, then text: a name may hold more digits than int() takes
+    return [(0, len(p.lstrip("0")), p.lstrip("0")) if digits(p) else (1, 0, p) for p in parts if p]
 
 
 def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]]) -> None:
@@ -163,7 +161,7 @@ def _take_stack_of_pictures(upload: Upload, members: list[tuple[Found, dict[str,
         for found, _ in members:
             upload.refuse(found.index, Note("refused.volume_too_large", {"limit_mb": upload.limits.volume_bytes >> 20}))
         return set()
-    plan = {"deep": deep, "dtype": "<i2" if deep else "|u1", "size": about["size"]}
+    plan = {"deep": deep, "dtype": deep or "|u1", "size": about["size"]}
     draft = upload.draft()
     out = str(draft / cases.VOXELS) if draft else None
     if out:

@@ -98,7 +98,7 @@ def _whole_numbers(array: np.ndarray) -> tuple[np.ndarray, bool, dict[str, Any]]
     """Values -> int16, whether they look like HU, and what was done to them."""
     low, high = float(array.min()), float(array.max())
     is_hu = CT_RANGE[0] <= low <= CT_RANGE[1] and 0 < high <= CT_RANGE[2]
-    told: dict[str, Any] = {"hu_guessed": is_hu}
+    told: dict[str, Any] = {}
     fractions = array.dtype.kind == "f" and not is_hu and high - low < STRETCH_BELOW and bool((array % 1).any())
     if fractions or low < -32768 or high > 32767:
         top = STRETCHED_TO if fractions else 32767

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pytest
 from made_series import keys, save, slice_of, warnings_of
@@ -147,3 +149,20 @@ def test_a_screen_capture_is_refused(take, tmp_path):
 def test_a_ct_that_says_text_is_burned_in_is_warned_of(take, tmp_path):
     save(slice_of(0, BurnedInAnnotation="YES"), tmp_path / "in" / "a")
     assert "burned_in" in warnings_of(take(tmp_path / "in"))
+
+
+def test_sixteen_bit_slices_of_one_folder_share_one_scale(take, tmp_path):
+    (tmp_path / "in" / "scan").mkdir(parents=True)
+    for n, top in enumerate((1000, 60_000)):
+        Image.fromarray(np.full((5, 6), top, np.uint16)).save(tmp_path / "in" / "scan" / f"{n}.png")
+    taken = take(tmp_path / "in")
+    assert voxels(tmp_path, taken.cases[0])[:, 0, 0].tolist() == [500, 30_000]
+
+
+def test_a_name_of_many_digits_is_still_sorted(take, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("9" * 5000 + ".png", "10.png", "9.png"):
+            picture(tmp_path / "x.png", len(name) % 251)
+            archive.writestr(name, (tmp_path / "x.png").read_bytes())
+    (case,) = (taken := take(tmp_path / "a.zip")).cases
+    assert [f.split("/")[1][:3] for f in taken.files[case.id]] == ["9.p", "10.", "999"]
