@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from captum.attr import IntegratedGradients, LayerGradCam, Occlusion
+from captum.attr import IntegratedGradients, LayerGradCam, LayerGradientXActivation, Occlusion
 from torch import Tensor, nn
 
 from engine.encoders import Encoder
@@ -146,7 +146,18 @@ def stage_gradients(model: Explained, views: Tensor, emptied: Tensor) -> Attribu
 
 
 def grad_cam(model: Explained, views: Tensor, emptied: Tensor) -> Attribution:
-    """Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391) at the last stage that still has a grid (1/16), signed."""
+    """Grad-CAM without averaging the gradient (HiResCAM; Draelos & Carin 2020, arXiv 2011.08891, made for chest CT).
+
+    Gradient times activation at the last stage that still has a grid (1/16), position by position, signed. The
+    embedding holds the *spread* of each map, whose gradient differs from position to position; averaging it, as
+    Grad-CAM does, points beside the finding (docs/learners.md).
+    """
+    method = LayerGradientXActivation(model, model.network.network.stages[4])
+    return Attribution(method.attribute(views).sum(1).detach().float().cpu(), None)
+
+
+def grad_cam_averaged(model: Explained, views: Tensor, emptied: Tensor) -> Attribution:
+    """Grad-CAM as published (Selvaraju et al. 2017, arXiv 1610.02391) at the same stage, signed; for comparison."""
     method = LayerGradCam(model, model.network.network.stages[4])
     given = method.attribute(views, attr_dim_summation=True, relu_attributions=False)
     return Attribution(given[:, 0].detach().float().cpu(), None)
@@ -176,6 +187,7 @@ METHODS = {
     "ig": integrated_gradients,
     "occlusion": occlusion,
     "stages": stage_gradients,
+    "gradcam2017": grad_cam_averaged,
 }
 # Methods that cost the network many passes a slice look at the slices with the greatest effect only.
 SLICES_AT_MOST = {"ig": 6, "occlusion": 4}
