@@ -108,6 +108,7 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=5)
     parser.add_argument("--queries", type=int, default=8)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--looks", nargs="+", default=["pointed", "whole"], choices=["pointed", "whole"])
     parser.add_argument("--learners", nargs="+", default=[each.name for each in learners()])
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -119,7 +120,7 @@ def main() -> None:
         taught = [phantom(args.phantoms, "train", i, f) for f in (finding, "normal") for i in range(args.shots)]
         asked = [phantom(args.phantoms, "test", i, finding) for i in range(args.queries)]
         guesses += [guess(v, m) for v, m in asked]
-        for mode in ("whole", "pointed"):
+        for mode in args.looks:
             spots = [click(v, m, rng) if mode == "pointed" else None for v, m in (*taught, *asked)]
             embeddings = [
                 torch.from_numpy(encoder.encode(v, region=p).embedding)
@@ -139,25 +140,37 @@ def main() -> None:
                     for method in args.methods:
                         began = time.process_time()
                         drawn = explain(
-                            encoder, adapted, volume, target=0, method=method, region=place, check=name == "protonet"
+                            encoder,
+                            adapted,
+                            volume,
+                            target=0,
+                            method=method,
+                            region=place,
+                            check=not results[mode, method, name],
                         )
                         spent = time.process_time() - began
                         likeness = np.nan if drawn.likeness is None else drawn.likeness
                         results[mode, method, name].append((*score(drawn, volume, mask), likeness, spent))
-                print(f"# {finding} {mode} {name} done", flush=True)
+                for method in args.methods:
+                    print(row(mode, method, name, results[mode, method, name], certain[mode, name]), flush=True)
     low, high = exact_interval(sum(guesses), len(guesses))
     print(f"centre of the lung: hit {sum(guesses)} of {len(guesses)} ({low:.2f}-{high:.2f})")
-    print(
-        f"{'looks at':9s}{'map':11s}{'learner':10s} p(class)  hit  (95 %)              energy  even   likeness  CPU s"
-    )
+    print(HEADING)
     for (mode, method, name), rows in sorted(results.items()):
-        hits, energy, even, like, seconds = zip(*rows, strict=True)
-        low, high = exact_interval(sum(hits), len(hits))
-        likeness = f"{np.mean(like):8.2f}" if name == "protonet" else "       -"
-        print(
-            f"{mode:9s}{method:11s}{name:10s} {np.mean(certain[mode, name]):.2f}  {sum(hits):3d} of {len(hits):3d} "
-            f"({low:.2f}-{high:.2f})  {np.mean(energy):8.3f} {np.mean(even):7.3f} {likeness} {np.mean(seconds):7.1f}"
-        )
+        print(row(mode, method, name, rows, certain[mode, name]))
+
+
+HEADING = "looks at map         learner    p(class)  hit (95 %)                 energy    even likeness  CPU s"
+
+
+def row(mode: str, method: str, name: str, rows: list, certain: list[float]) -> str:
+    """One line of the table; likeness is that of the first query."""
+    hits, energy, even, like, seconds = zip(*rows, strict=True)
+    low, high = exact_interval(sum(hits), len(hits))
+    return (
+        f"{mode:9s}{method:12s}{name:10s} {np.mean(certain):8.2f}  {sum(hits):3d} of {len(hits):3d} "
+        f"({low:.2f}-{high:.2f})  {np.mean(energy):12.3f} {np.mean(even):7.3f} {like[0]:8.2f} {np.median(seconds):6.1f}"
+    )
 
 
 if __name__ == "__main__":
