@@ -13,6 +13,8 @@ import {
 } from "@cornerstonejs/core";
 import * as tools from "@cornerstonejs/tools";
 import { withoutWebGL } from "./gl_stub.js";
+import { INFERNO, RAMP } from "./heat.js";
+import { install as drawSlicesOurselves, redrawSlices } from "./slices.js";
 
 const CACHE_BYTES = 2e9; // a bound only: volumes are let go by voxels.js long before
 const COLOURS = "handful-heat";
@@ -20,13 +22,6 @@ const COLOURS = "handful-heat";
 let engine = null;
 let backendInUse = "cpu";
 let serial = 0;
-
-// Inferno's anchor colours (matplotlib, CC0), so that equal steps look equal and grey printing still orders them.
-const INFERNO = [
-  [0.0, 0.0, 0.014], [0.087, 0.045, 0.225], [0.258, 0.039, 0.406], [0.416, 0.09, 0.433], [0.578, 0.148, 0.404],
-  [0.736, 0.216, 0.33], [0.865, 0.317, 0.226], [0.955, 0.452, 0.105], [0.988, 0.645, 0.04], [0.964, 0.844, 0.273],
-  [0.988, 0.998, 0.645],
-];
 
 const guarded = (work) => (backendInUse === "cpu" ? withoutWebGL(work) : work());
 
@@ -45,6 +40,7 @@ export function theEngine(backend = "cpu") {
       },
     });
     tools.init();
+    drawSlicesOurselves();
     metaData.addProvider(planeOf);
     cache.setMaxCacheSize(CACHE_BYTES);
     utilities.colormap.registerColormap({
@@ -142,17 +138,17 @@ export function dropVolume(id) {
 
 /** Says that voxels changed, which redraws every viewport that shows them. */
 export function volumeChanged(volumeId) {
+  redrawSlices();
   triggerEvent(eventTarget, Enums.Events.IMAGE_VOLUME_MODIFIED, { volumeId });
 }
 
-/** How an overlay of values 0..255 is painted: nothing at zero, inferno above, stronger where the value is. */
+/** How an overlay is painted, in Cornerstone's words (slices.js paints the same by a table). */
 export function heat(opacity, visible) {
-  const ramp = [[0, 0], [0.08, 0], [0.3, 0.45], [0.6, 0.85], [1, 1]];
   return {
     visible: visible && opacity > 0,
     voiRange: { lower: 0, upper: 255 },
     opacity,
-    colormap: { name: COLOURS, opacity: ramp.map(([value, alpha]) => ({ value: value * 255, opacity: alpha })) },
+    colormap: { name: COLOURS, opacity: RAMP.map(([value, alpha]) => ({ value: value * 255, opacity: alpha })) },
   };
 }
 

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,9 @@ def chromium() -> str:
     return path
 
 
-@pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """The test page, served for the session."""
+@contextmanager
+def serve_page() -> Iterator[str]:
+    """Serves the test pages in a process of their own; yields their address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -59,6 +60,13 @@ def address() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(10)
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """The test pages, served for the session."""
+    with serve_page() as url:
+        yield url
 
 
 def _wait(url: str, server: subprocess.Popen) -> None:

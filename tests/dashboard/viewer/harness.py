@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 from streamlit import App
 
@@ -33,6 +33,7 @@ function setTriggerValue(name, value) {
   document.querySelector(".st-key-seen").textContent = JSON.stringify(seen);
 }
 const parentElement = document.querySelector("#place").attachShadow({ mode: "open" });
+window.began = performance.now();
 const file = await import(location.origin + data.bundle);
 const component = { data, parentElement, setTriggerValue };
 const view = file.mount(component);
@@ -51,14 +52,23 @@ def find_overlay(_request: Request, overlay_id: str):
     return cases.overlay(known)[0] if known else None
 
 
+def asked(request: Request) -> dict:
+    """What the query's viewer is handed."""
+    query = request.query_params
+    return payload(**arguments(query, query.get("case", "plain")))
+
+
+def data(request: Request) -> JSONResponse:
+    """The same as JSON, for a page that goes on to another case."""
+    return JSONResponse(asked(request))
+
+
 def bare(request: Request) -> HTMLResponse:
     """The viewer alone on a page."""
-    query = request.query_params
-    data = payload(**arguments(query, query.get("case", "plain")))
-    return HTMLResponse(BARE.replace("DATA", json.dumps(data).replace("<", "\\u003c"), 1))
+    return HTMLResponse(BARE.replace("DATA", json.dumps(asked(request)).replace("<", "\\u003c"), 1))
 
 
 app = App(
     str(Path(__file__).with_name("page.py")),
-    routes=[*routes(find_voxels, find_overlay), Route("/hf/bare", bare)],
+    routes=[*routes(find_voxels, find_overlay), Route("/hf/bare", bare), Route("/hf/data", data)],
 )
