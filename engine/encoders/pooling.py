@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-HIDDEN = 64
+REDUCED, HIDDEN = 24, 48
 
 
 class SlicePooling(nn.Module):
@@ -17,18 +17,24 @@ class SlicePooling(nn.Module):
 
     def __init__(self, dimensions: int):
         super().__init__()
-        self.value = nn.Linear(2 * dimensions, HIDDEN)
-        self.gate = nn.Linear(2 * dimensions, HIDDEN)
+        self.reduce = nn.Linear(dimensions, REDUCED, bias=False)
+        self.value = nn.Linear(2 * REDUCED, HIDDEN)
+        self.gate = nn.Linear(2 * REDUCED, HIDDEN)
         self.score = nn.Linear(HIDDEN, 1)
         self.register_buffer("share", torch.tensor(0.5))
         nn.init.zeros_(self.score.weight)  # starts as the plain mean
         nn.init.zeros_(self.score.bias)
 
+    def scores(self, embeddings: Tensor) -> Tensor:
+        """(..., k, d) -> (..., k) log weights before normalising."""
+        seen = self.reduce(embeddings)
+        seen = torch.cat([seen, seen - seen.mean(-2, keepdim=True)], -1)
+        hidden = torch.tanh(self.value(seen)) * torch.sigmoid(self.gate(seen))
+        return self.score(hidden).squeeze(-1)
+
     def attention(self, embeddings: Tensor) -> Tensor:
         """(..., k, d) -> (..., k) weights that sum to one."""
-        seen = torch.cat([embeddings, embeddings - embeddings.mean(-2, keepdim=True)], -1)
-        hidden = torch.tanh(self.value(seen)) * torch.sigmoid(self.gate(seen))
-        return self.score(hidden).squeeze(-1).softmax(-1)
+        return self.scores(embeddings).softmax(-1)
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """(..., k, d) -> (..., d)."""
