@@ -12,6 +12,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard import gate
 from dashboard.predicted import Predicted
 from dashboard.words import LANGUAGES, Words
 from engine.jobs.queue import Queue
@@ -123,7 +124,8 @@ def open_page() -> Page:
     if project is None:
         step = "projects"
     words = Words(language())
-    return Page(settings, store, queue, words, step, project, st.session_state.get("reader", "reader"))
+    reader = gate.reader(store, settings.port, st.context.cookies)
+    return Page(settings, store, queue, words, step, project, reader)
 
 
 def go(step: str | None = None, *, project: str | None = None, case: str | None = None) -> None:

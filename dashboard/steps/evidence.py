@@ -21,7 +21,8 @@ from dashboard.worklist import worklist
 from engine.nouns import Place
 
 NEIGHBOURS_SHOWN = 4
-VIEWER_HEIGHT, NEIGHBOURS_HEIGHT = 566, 190  # of a window of 900
+NEIGHBOURS_HEIGHT = 150
+VIEWER_HEIGHT = "calc(100vh - 316px)"  # the window less bar, foot, margins and the row of neighbours
 
 
 def show(page: Page) -> None:

@@ -27,7 +27,7 @@ def look(
     case_id: str | None,
     *,
     on_key: Callable[[str], bool],
-    height: int,
+    height: str,
     overlay: Overlay | None = None,
     marks: Sequence[Mapping[str, Any]] = (),
     found: Sequence[Place] = (),

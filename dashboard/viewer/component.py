@@ -92,7 +92,7 @@ def viewer(
     *,
     key: str,
     lang: str = "en",
-    height: int = 720,
+    height: int | str = 720,
     overlay: Overlay | None = None,
     marks: Sequence[Mapping[str, Any]] = (),
     places: Sequence[Mapping[str, Any]] = (),
@@ -106,7 +106,7 @@ def viewer(
 ) -> list[Event]:
     """Show a case; returns what happened since the last run, oldest first, each once.
 
-    `case` comes from `describe`. `marks` on the slice slider: {"slice" (0-based), "kind": "label" | "overlay",
+    `height` in pixels, or as CSS ("calc(100vh - 94px)" fills a window). `case` comes from `describe`. `marks` on the slice slider: {"slice" (0-based), "kind": "label" | "overlay",
     "colour", "title"}. `places`: `Place.to_json()` with optional "label" and "colour"; they also mark the slider.
     `start`: {"slice": n} or {"place_mm": [x, y, z]}, optional "window": [width, level]; a new value moves the viewer.
     `note` stands under the slice number. `labelling`, `pointing`, `regions` switch those keys and buttons.

@@ -9,7 +9,7 @@ from engine.intake import load_case, load_volume
 from engine.phantoms.demo import match_demo
 from engine.projects.store import Store
 from tests.journeys.conftest import serve
-from tests.journeys.walking import VIEWER_READY, adapt, draw_map, go, label
+from tests.journeys.walking import VIEWER_READY, adapt, draw_map, go, label, wait_until_idle
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,8 @@ def store(served):
 def test_the_first_start_has_a_demo_project_with_a_few_labels(served, store, open_page, picture):
     page = open_page(served.url)
     page.locator("button.item:has-text('Case 12')").wait_for()
-    page.locator("nav [data-step=gather]").click()
+    go(page, "gather")
+    wait_until_idle(served)
     page.get_by_text("Preparing for the model").wait_for(state="detached")
     picture(page, "gather")
     first, second = store.projects()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
+
+from engine.jobs.queue import Queue
 
 VIEWER_READY = ".st-key-viewer [data-ready='true']"
 
@@ -57,3 +60,11 @@ def draw_map(page) -> None:
     page.locator(".st-key-see button").click()
     page.get_by_text("The check in figures").wait_for()
     page.locator(".st-key-viewer").get_by_text("overlay").first.wait_for()
+
+
+def wait_until_idle(served, seconds: float = 600.0) -> None:
+    """Wait until the engine has nothing left to do."""
+    queue, end = Queue(served.data_dir), time.monotonic() + seconds
+    while queue.jobs(alive=True, limit=1):
+        assert time.monotonic() < end, "the engine is still busy"
+        time.sleep(0.5)

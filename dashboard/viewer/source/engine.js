@@ -136,6 +136,15 @@ export function dropVolume(id) {
   if (cache.getVolume(volumeId)) cache.removeVolumeLoadObject(volumeId);
 }
 
+/** Volumes of cases (not overlays) and viewports that Cornerstone holds. */
+export function heldByCornerstone() {
+  const cases = [...volumeIds.keys()].filter((id) => !id.includes("#"));
+  return {
+    volumes: cases.filter((id) => cache.getVolume(volumeIds.get(id))).length,
+    viewports: engine ? engine.getViewports().length : 0,
+  };
+}
+
 /** Says that voxels changed, which redraws every viewport that shows them. */
 export function volumeChanged(volumeId) {
   redrawSlices();

@@ -1,7 +1,7 @@
 // The main viewer: one case, one plane or three, its tools and keys. Python hands it `data` (see dashboard/viewer).
 
 import { html, say, write } from "./dom.js";
-import { dropVolume, putVolume, theEngine, volumeChanged } from "./engine.js";
+import { dropVolume, heldByCornerstone, putVolume, theEngine, volumeChanged } from "./engine.js";
 import { Space, planesOf } from "./geometry.js";
 import { hear } from "./gestures.js";
 import { helpSheet } from "./help.js";
@@ -13,7 +13,7 @@ import { boxBetween, pointAt, regionBetween, withRange } from "./places.js";
 import * as ruler from "./ruler.js";
 import { Slider } from "./slider.js";
 import { Toolbar } from "./toolbar.js";
-import { trimKept, voxelsOf } from "./voxels.js";
+import { keptIds, trimKept, voxelsOf } from "./voxels.js";
 import { PRESETS, openingWindow, presetName } from "./windows.js";
 import { announce } from "./link.js";
 
@@ -65,7 +65,7 @@ export class Viewer {
     this.data = data;
     this.outbox.send = (value) => component.setTriggerValue("events", value);
     this.outbox.acknowledge(data.seen);
-    this.root.style.height = `${data.height}px`;
+    this.root.style.height = typeof data.height === "number" ? `${data.height}px` : data.height;
     const startKey = JSON.stringify(data.start || null);
     if (!this.scene.kase || this.scene.kase.id !== data.case.id) this.openCase(data);
     else {
@@ -134,8 +134,13 @@ export class Viewer {
       { size, spacing, origin: [0, 0, 0], direction: [1, 0, 0, 0, 1, 0, 0, 0, 1] },
       () => (voxels.low <= voxels.high ? [voxels.low, voxels.high] : [0, 1]), scene.kase.id);
     const rest = this.planes.filter((one) => one !== plane);
-    const shown = await Promise.all(scene.panes.map((pane, i) => pane.show(this.volumeId, i === 0 ? plane : rest[i - 1])));
-    if (!shown[0]) return;
+    const showing = scene.panes.map((pane, i) => pane.show(this.volumeId, i === 0 ? plane : rest[i - 1]));
+    // The page may have gone on to another step meanwhile, and the engine then finds its viewport destroyed.
+    const shown = await Promise.all(showing).catch((error) => {
+      if (!this.gone) throw error;
+      return [];
+    });
+    if (this.gone || !shown[0]) return;
     for (const pane of scene.panes) ruler.addTo(pane.viewport);
     ruler.switchRuler(this.mode === "ruler");
     this.changed();
@@ -580,6 +585,7 @@ export class Viewer {
   }
 
   destroy() {
+    this.gone = true;
     this.deaf();
     this.watch.disconnect();
     if (this.frameAsked) cancelAnimationFrame(this.frameAsked);

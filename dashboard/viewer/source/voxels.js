@@ -147,3 +147,4 @@ export function trimKept(inUse, forget) {
 }
 
 export const keptVoxels = (id) => kept.get(id);
+export const keptIds = () => [...kept.keys()].sort();
