@@ -6,9 +6,11 @@ back to the same place; everything else is read from the store on each run, whic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -104,6 +106,13 @@ class Page:
 
     def title(self, case_id: str) -> str:
         return self.words("app.case", number=self.by_id[case_id].number)
+
+    def note(self, note: Mapping[str, Any]) -> str:
+        """The sentence of a note, with a case called by its number and not by its id."""
+        values = dict(note["values"])
+        if values.get("case") in self.by_id:
+            values["case"] = self.title(values["case"])
+        return self.words.note({**note, "values": values})
 
     def case_dir(self, case_id: str) -> Path:
         return self.settings.cases_dir / case_id

@@ -100,7 +100,7 @@ def _result(page: Page) -> None:
     if record["notes"]:
         frame.heading(words("adapt.checks"))
         for note in record["notes"]:
-            frame.remark(words.note(note), warn="shortcut" in note["key"])
+            frame.remark(page.note(note), warn="shortcut" in note["key"])
 
 
 def await_test(page: Page) -> None:

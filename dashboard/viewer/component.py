@@ -106,8 +106,9 @@ def viewer(
 ) -> list[Event]:
     """Show a case; returns what happened since the last run, oldest first, each once.
 
-    `height` in pixels, or as CSS ("calc(100vh - 94px)" fills a window). `case` comes from `describe`. `marks` on the slice slider: {"slice" (0-based), "kind": "label" | "overlay",
-    "colour", "title"}. `places`: `Place.to_json()` with optional "label" and "colour"; they also mark the slider.
+    `case` comes from `describe`. `height` in pixels, or as CSS ("calc(100vh - 94px)" fills a window). `marks` on the
+    slice slider: {"slice" (0-based), "kind": "label" | "overlay", "colour", "title"}. `places`: `Place.to_json()` with
+    optional "label" and "colour"; they also mark the slider.
     `start`: {"slice": n} or {"place_mm": [x, y, z]}, optional "window": [width, level]; a new value moves the viewer.
     `note` stands under the slice number. `labelling`, `pointing`, `regions` switch those keys and buttons.
     `backend` "auto" lets Cornerstone use a graphics card.
@@ -138,7 +139,7 @@ def payload(
     case: Mapping[str, Any],
     *,
     lang: str,
-    height: int,
+    height: int | str,
     overlay: Overlay | None,
     marks: Sequence[Mapping[str, Any]],
     places: Sequence[Mapping[str, Any]],

@@ -86,7 +86,7 @@ def test_a_click_on_the_finding_is_kept_in_patient_mm(served, store, open_page):
     page.locator(f"button.item:has-text('Case {number:02d}')").click()
     page.locator(f"button.item[aria-selected=true]:has-text('Case {number:02d}')").wait_for()
     page.locator(f"{VIEWER_READY}[data-case='{case.id}']").wait_for()
-    box = page.locator(".st-key-viewer canvas").first.bounding_box()
+    box = page.locator(".st-key-viewer .view").first.bounding_box()
     page.keyboard.press("p")
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.get_by_role("button", name="Forget the point").wait_for()

@@ -18,6 +18,7 @@ import { PRESETS, openingWindow, presetName } from "./windows.js";
 import { announce } from "./link.js";
 
 const REFRESH_MS = 250; // other planes are redrawn at most this often while slices arrive
+const SETTLED_MS = 400; // rested on a slice, not scrolling past it
 let chosenWindow = null; // a person's window, kept from one HU case to the next
 const inUse = new Map(); // viewer -> case id
 
@@ -255,9 +256,16 @@ export class Viewer {
     this.slider.show(pane.slice, pane.slices, text);
     this.root.dataset.slice = String(pane.slice);
     this.root.dataset.plane = pane.plane.name;
-    if (this.settle) clearTimeout(this.settle);
-    this.settle = setTimeout(() => !this.voxels.complete && this.voxels.load(this.scene.point[2]), 400);
+    clearTimeout(this.settle);
+    this.settle = setTimeout(() => this.fetchHere(), SETTLED_MS);
     announce({ window: this.scene.window, invert: this.scene.invert, isHu: this.scene.kase.is_hu });
+  }
+
+  /** Where somebody rests on a slice that is not here yet (or that failed), it is fetched next. */
+  fetchHere() {
+    const { voxels, scene } = this;
+    if (voxels.complete || this.gone) return;
+    if (voxels.failed || !voxels.arrived[scene.point[2]]) voxels.load(scene.point[2]);
   }
 
   showMarks() {
@@ -582,6 +590,11 @@ export class Viewer {
     for (const pane of this.scene.panes) pane.measure();
     theEngine().resize(true, true);
     for (const pane of this.scene.panes) pane.draw();
+  }
+
+  /** What is held, for tests of leaks. */
+  census() {
+    return { kept: keptIds(), ...heldByCornerstone() };
   }
 
   destroy() {

@@ -150,6 +150,9 @@ def _record(args: Mapping[str, Any], said: Said, look: Look, judgement: Judgemen
     """Everything to repeat the run, and what it gave beside the predictions."""
     raw = judgement.to_json()
     raw.pop("predictions")
+    if look.name == "place":
+        # Judged at clicked places, which new cases don't have: the test that follows finds the places by itself.
+        raw["notes"] = [n for n in raw["notes"] if n["key"] != "evidence.no_better_than_guessing"]
     return {
         **raw,
         "learner": args["learner"],
