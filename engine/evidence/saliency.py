@@ -157,9 +157,11 @@ class Drawn:
 
 def _draw(model: Explained, views: Tensor, method: str, chosen: list[int] | None = None) -> Drawn:
     emptied = blurred(views)
-    if chosen is None:
-        most = SLICES_AT_MOST.get(method, len(views))
-        chosen = sorted(slice_effects(model, views, emptied).abs().topk(min(most, len(views))).indices.tolist())
+    most = SLICES_AT_MOST.get(method, len(views))
+    if chosen is None and most >= len(views):
+        chosen = list(range(len(views)))
+    elif chosen is None:
+        chosen = sorted(slice_effects(model, views, emptied).abs().topk(most).indices.tolist())
     found: Attribution = METHODS[method](model.of(chosen), views[chosen], emptied[chosen])
     whole = torch.zeros(len(views), *found.map.shape[1:])
     whole[chosen] = found.map
