@@ -51,6 +51,7 @@ def _grid(axes: tuple[tuple[float, ...], ...], measured: bool = True) -> Volume:
     return Volume(voxels, Geometry(ORIGIN, axes, SPACING, measured), is_hu=True)
 
 
+@cache
 def _big() -> Volume:
     """512x512x200, for the frame rate: a body, a lung that moves, and noise, so that nothing is constant."""
     rng = np.random.default_rng(1)
@@ -81,11 +82,12 @@ def known(name: str) -> Known | None:
         return _known(name, _grid(GEOMETRIES[name]))
     makers = {
         "unmeasured": lambda: _grid(GEOMETRIES["plain"], measured=False),
-        "big": _big,
         "grey": lambda: _picture(False),
         "colour": lambda: _picture(True),
         "photo": lambda: _picture(True, (2000, 3000)),
     }
+    if name.startswith("big"):
+        return _known(name, _big())
     if name in makers:
         return _known(name, makers[name]())
     if name.startswith("phantom"):
