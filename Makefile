@@ -15,7 +15,7 @@ TEST_READY := $(VENV)/.handful-test-requirements
 BENCH_READY := $(VENV)/.handful-bench-requirements
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
 
-.PHONY: help run install test test-tools bench lint demo viewer image-check
+.PHONY: help run install test test-tools bench bench-models lint demo viewer image-check
 
 help:  ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,8 +33,11 @@ test: $(TEST_READY)  ## run every test (installs what tests need, Chromium too w
 test-tools:  ## install Chromium and DICOM tools from Debian, which browser tests and some readers' tests use
 	@.ci/test-tools
 
-bench: $(BENCH_READY)  ## print every benchmark: viewer, upload, Adapt, DICOM reading
-	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+bench: $(BENCH_READY)  ## print how fast: the viewer, an upload, Adapt, DICOM reading beside SimpleITK
+	@for each in viewer upload adapting dicom_reading; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+
+bench-models: $(BENCH_READY)  ## print how good (hours): encoder, finder and maps, with intervals
+	@for each in encoder_table finder saliency; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 lint: $(TEST_READY)  ## check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
