@@ -5,7 +5,7 @@ const CLICK_PIXELS = 4; // a press that moves less is a click
 const WHEEL_STEP = 60; // pixels of wheel a slice: one notch of a mouse is about 100, a trackpad sends many small ones
 const WINDOW_PER_PIXEL = 1 / 300; // of the window's width, so that narrow windows move finely
 
-/** `viewer` offers: mode, window, setWindow, step, point, box, region, draft, hover, goTo, single. */
+/** `viewer` offers: marking, scene, setWindow, step, pressed, hover, focus, single. */
 export function hear(pane, viewer) {
   const view = pane.view;
   let wheel = 0;
@@ -18,7 +18,7 @@ export function hear(pane, viewer) {
   const down = (event) => {
     viewer.focus(pane);
     if (!pane.volumeId) return;
-    const kind = kindOf(event, viewer.mode);
+    const kind = kindOf(event, viewer.marking.mode);
     if (kind === "ruler") return;
     event.preventDefault();
     view.setPointerCapture(event.pointerId);
@@ -38,7 +38,7 @@ export function hear(pane, viewer) {
       const [width, level] = viewer.scene.window;
       const speed = Math.max(width * WINDOW_PER_PIXEL, 0.5);
       viewer.setWindow([Math.max(1, width + dx * speed), level + dy * speed]);
-    } else viewer.draft(pane, drag.kind, drag.from, here);
+    } else viewer.marking.draft(pane, drag.kind, drag.from, here);
     return undefined;
   };
 
@@ -46,9 +46,9 @@ export function hear(pane, viewer) {
     if (!drag) return;
     const { kind, from, moved } = drag;
     drag = null;
-    viewer.draft(null);
-    if (kind === "point") moved ? viewer.box(pane, from, at(event)) : viewer.point(pane, from);
-    else if (kind === "region" && moved) viewer.regionDrawn(pane, from, at(event));
+    viewer.marking.draft(null);
+    if (kind === "point") moved ? viewer.marking.box(pane, from, at(event)) : viewer.marking.point(pane, from);
+    else if (kind === "region" && moved) viewer.marking.region(pane, from, at(event));
     else if (kind === "window" && !moved) viewer.pressed(pane, from);
   };
 
@@ -57,11 +57,11 @@ export function hear(pane, viewer) {
   view.addEventListener("pointerup", up);
   view.addEventListener("pointercancel", () => {
     drag = null;
-    viewer.draft(null);
+    viewer.marking.draft(null);
   });
   view.addEventListener("pointerleave", () => drag || viewer.hover(null));
   view.addEventListener("contextmenu", (event) => event.preventDefault());
-  view.addEventListener("dblclick", () => viewer.mode === "window" && viewer.single(pane));
+  view.addEventListener("dblclick", () => viewer.marking.mode === "window" && viewer.single(pane));
   view.addEventListener("wheel", (event) => {
     event.preventDefault();
     if (!pane.volumeId) return;

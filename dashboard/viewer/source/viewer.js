@@ -1,21 +1,22 @@
 // The main viewer: one case, one plane or three, its tools and keys. Python hands it `data` (see dashboard/viewer).
 
-import { html, say, write } from "./dom.js";
+import { writeCorners } from "./corners.js";
+import { html, say } from "./dom.js";
 import { dropVolume, heldByCornerstone, putVolume, theEngine, volumeChanged } from "./engine.js";
 import { Space, planesOf } from "./geometry.js";
 import { hear } from "./gestures.js";
 import { helpSheet } from "./help.js";
 import { listen } from "./keys.js";
+import { announce } from "./link.js";
+import { Marking } from "./marking.js";
 import { Outbox } from "./outbox.js";
 import { overlayVolume, trimOverlays } from "./overlay.js";
 import { Pane } from "./pane.js";
-import { boxBetween, pointAt, regionBetween, withRange } from "./places.js";
 import * as ruler from "./ruler.js";
 import { Slider } from "./slider.js";
 import { Toolbar } from "./toolbar.js";
 import { keptIds, trimKept, voxelsOf } from "./voxels.js";
 import { PRESETS, openingWindow, presetName } from "./windows.js";
-import { announce } from "./link.js";
 
 const REFRESH_MS = 250; // other planes are redrawn at most this often while slices arrive
 const SETTLED_MS = 400; // rested on a slice, not scrolling past it
@@ -26,11 +27,10 @@ export class Viewer {
   constructor(component) {
     this.words = component.data.words;
     this.outbox = new Outbox((value) => component.setTriggerValue("events", value));
-    this.mode = "window";
     this.active = null;
     this.scene = {
       kase: null, space: null, point: [0, 0, 0], window: PRESETS.soft, invert: false, panes: [], places: [], region: null,
-      draft: null, drawPlaces: true, letters: false, writeCorners: (pane) => this.writeCorners(pane),
+      draft: null, drawPlaces: true, letters: false, writeCorners: (pane) => writeCorners(this, pane),
     };
     this.build(component.data);
     component.parentElement.append(this.root);
@@ -49,14 +49,13 @@ export class Viewer {
     const { words } = this;
     this.stage = html("div", { class: "stage" });
     this.sheet = html("div", { class: "sheet-place", hidden: true });
-    this.bar = html("div", { class: "mode-bar", hidden: true });
-    this.frame = html("div", { class: "frame" }, this.stage, this.bar, this.sheet);
+    this.marking = new Marking(this);
+    this.frame = html("div", { class: "frame" }, this.stage, this.marking.bar, this.sheet);
     this.slider = new Slider(words.slice, (slice) => this.goTo(slice));
     this.toolbar = new Toolbar(words, (name) => this.act(name), (value) => this.fade(value));
     this.root = html("div", { class: "viewer", "data-ready": "false" }, this.frame, this.slider.root, this.toolbar.root);
     this.root.handful = this;
-    if (data.labelling !== false) this.sheet.append(helpSheet(words, true, () => this.help(false)));
-    else this.sheet.append(helpSheet(words, false, () => this.help(false)));
+    this.sheet.append(helpSheet(words, data.labelling !== false, () => this.help(false)));
   }
 
   /** New data from Python: another case, or other marks, places, overlay, theme on the same. */
@@ -85,7 +84,8 @@ export class Viewer {
 
   // The page answers a click on the finding by opening there: we are there already.
   isOwnPoint(start) {
-    return Boolean(start && start.place_mm && this.pointed && start.place_mm.every((mm, i) => mm === this.pointed[i]));
+    const { pointed } = this.marking;
+    return Boolean(start && start.place_mm && pointed && start.place_mm.every((mm, i) => mm === pointed[i]));
   }
 
   openCase(data) {
@@ -97,7 +97,7 @@ export class Viewer {
     scene.space = new Space(kase.geometry, kase.shape);
     scene.letters = kase.kind === "volume" && kase.oriented !== false;
     this.takeMarks(data);
-    this.pointed = null;
+    this.marking.pointed = null;
     scene.invert = false;
     this.planes = planesOf(scene.space, kase.kind);
     this.own = this.planes.find((plane) => plane.axis === 2);
@@ -111,7 +111,7 @@ export class Viewer {
     this.arrived = (first, count) => this.slicesArrived(first, count);
     this.voxels.listeners.add(this.arrived);
     this.voxels.load(scene.point[2]);
-    this.setMode("window");
+    this.marking.setMode("window");
     ruler.setMeasured(scene.space.measured);
     this.three(false);
     this.present(this.own);
@@ -143,7 +143,7 @@ export class Viewer {
     });
     if (this.gone || !shown[0]) return;
     for (const pane of scene.panes) ruler.addTo(pane.viewport);
-    ruler.switchRuler(this.mode === "ruler");
+    ruler.switchRuler(this.marking.mode === "ruler");
     this.changed();
     this.ready();
   }
@@ -176,7 +176,7 @@ export class Viewer {
     if (here || voxels.complete || (across && now - (this.refreshed || 0) > REFRESH_MS)) {
       this.refreshed = now;
       if (this.volumeId) volumeChanged(this.volumeId);
-    } else if (this.scene.panes[0].plane) this.writeCorners(this.scene.panes[0]);
+    } else writeCorners(this, this.pane);
     this.ready();
   }
 
@@ -395,15 +395,15 @@ export class Viewer {
       resetView: () => scene.panes.forEach((pane) => pane.fit()),
       zoomIn: () => (this.active || this.pane).zoomBy(1.25, this.middle()),
       zoomOut: () => (this.active || this.pane).zoomBy(0.8, this.middle()),
-      ruler: () => this.setMode(this.mode === "ruler" ? "window" : "ruler"),
-      point: () => this.data.pointing !== false && this.setMode(this.mode === "point" ? "window" : "point"),
-      region: () => this.data.regions !== false && this.setMode(this.mode === "region" ? "window" : "region"),
+      ruler: () => this.marking.toggle("ruler"),
+      point: () => this.data.pointing !== false && this.marking.toggle("point"),
+      region: () => this.data.regions !== false && this.marking.toggle("region"),
       overlay: () => { if (this.overlay) { this.overlay.on = !this.overlay.on; this.layOverlay(); } },
       help: () => this.help(this.sheet.hidden),
-      escape: () => (this.sheet.hidden ? this.setMode("window") : this.help(false)),
-      delete: () => this.remove(),
-      regionFrom: () => this.setRange("from"),
-      regionTo: () => this.setRange("to"),
+      escape: () => (this.sheet.hidden ? this.marking.setMode("window") : this.help(false)),
+      delete: () => this.marking.remove(),
+      regionFrom: () => this.marking.setRange("from"),
+      regionTo: () => this.marking.setRange("to"),
     };
     return acts[name] ? acts[name]() : false;
   }
@@ -418,171 +418,24 @@ export class Viewer {
     this.root.dataset.help = String(open);
   }
 
-  setMode(mode) {
-    this.mode = mode;
-    this.root.dataset.mode = mode;
-    if (this.volumeId) ruler.switchRuler(mode === "ruler");
-    const { words } = this;
-    const button = (text, act) => html("button", { type: "button", onclick: act }, text);
-    const bars = {
-      ruler: () => [words.mode_ruler],
-      point: () => [words.mode_point, button(words.clear_place, () => this.clear("place"))],
-      region: () => [words.mode_region, this.shapeButton(),
-        button(words.region_from, () => this.setRange("from")), button(words.region_to, () => this.setRange("to")),
-        button(words.clear_region, () => this.clear("region"))],
-    };
-    this.bar.hidden = !bars[mode];
-    if (bars[mode]) this.bar.replaceChildren(...bars[mode](), button(words.mode_done, () => this.setMode("window")));
-    this.showTools();
-  }
-
-  shapeButton() {
-    this.regionShape = this.regionShape || "box";
-    const node = html("button", { type: "button", "data-act": "shape" }, this.words[this.regionShape]);
-    node.addEventListener("click", () => {
-      this.regionShape = this.regionShape === "box" ? "sphere" : "box";
-      write(node, this.words[this.regionShape]);
-    });
-    return node;
-  }
-
   showTools() {
     const { scene } = this;
     if (!scene.kase) return;
     this.toolbar.show({
-      presets: scene.kase.is_hu, preset: presetName(scene.window), mode: this.mode,
+      presets: scene.kase.is_hu, preset: presetName(scene.window), mode: this.marking.mode,
       pointing: this.data.pointing !== false, regions: this.data.regions !== false, planes: this.planes.length === 3,
       three: this.others.length > 0, overlay: this.overlay,
     });
     this.root.dataset.window = scene.window.map((v) => Math.round(v)).join(",");
   }
 
-  // --- pointing and regions -------------------------------------------------------------------------------------------
-
-  post(kind, place) {
-    this.outbox.post({ kind, case: this.scene.kase.id, place });
-  }
-
-  point(pane, at) {
-    this.pointAt(pointAt(pane, at));
-  }
-
-  box(pane, from, to) {
-    this.pointAt(boxBetween(pane, from, to));
-  }
-
-  pointAt(place) {
-    this.pointed = place.centre_mm;
-    this.scene.places = [...this.scene.places.filter((one) => one.by !== "person"), place];
-    this.post("place", place);
-    this.setMode("window");
-    this.showMarks();
-    for (const pane of this.scene.panes) pane.draw();
-  }
-
-  regionDrawn(pane, from, to) {
-    this.scene.region = regionBetween(pane, from, to, this.regionShape || "box");
-    this.post("region", this.scene.region);
-    pane.draw();
-  }
-
-  /** The region begins or ends at the shown slice. */
-  setRange(end) {
-    if (!this.scene.region || this.pane.axis !== 2) return false;
-    this.scene.region = withRange(this.scene, end);
-    this.post("region", this.scene.region);
-    for (const pane of this.scene.panes) pane.draw();
-    return true;
-  }
-
-  clear(what) {
-    if (what === "region") this.scene.region = null;
-    else this.scene.places = this.scene.places.filter((one) => one.by !== "person");
-    this.showMarks();
-    this.post(`clear_${what}`, null);
-    for (const pane of this.scene.panes) pane.draw();
-  }
-
-  remove() {
-    if (this.mode === "point") this.clear("place");
-    else if (this.mode === "region") this.clear("region");
-    else {
-      if (!ruler.removeLast(this.scene.kase.id)) return false;
-      for (const pane of this.scene.panes) pane.viewport.render();
-    }
-    return true;
-  }
-
-  draft(pane, kind, from, to) {
-    const shape = kind === "region" ? this.regionShape || "box" : "box";
-    const before = this.scene.draft;
-    this.scene.draft = pane ? { pane, from, to, shape } : null;
-    const shown = pane || (before && before.pane);
-    if (shown) shown.draw();
-  }
-
-  // --- writing on the image ---------------------------------------------------------------------------------------------
+  // --- the cursor, the size, the end --------------------------------------------------------------------------------
 
   hover(pane, at) {
     const before = this.hovered;
     this.hovered = pane ? { pane, at } : null;
-    if (pane) this.writeCorners(pane);
-    if (before && before.pane !== pane) this.writeCorners(before.pane);
-  }
-
-  readout(pane) {
-    if (!this.hovered || this.hovered.pane !== pane || !pane.viewport) return "";
-    const { space, kase } = this.scene;
-    const point = pane.toPoint(this.hovered.at);
-    const voxel = space.toVoxel(point).map(Math.round);
-    if (voxel.some((value, i) => value < 0 || value >= space.size[i])) return "";
-    const value = this.voxels.at(voxel[0], voxel[1], voxel[2], space.size[0]);
-    if (value === null) return "";
-    if (Array.isArray(value)) return `RGB ${value.join(" ")}`;
-    return say(kase.is_hu ? this.words.hu_at : this.words.value_at, { value: String(value).replace("-", "−") });
-  }
-
-  position(pane) {
-    if (!this.hovered || this.hovered.pane !== pane || !this.scene.letters) return "";
-    const mm = this.scene.space.toPatient(pane.toPoint(this.hovered.at));
-    return ["RL", "AP", "FH"].map((pair, i) => `${pair[mm[i] < 0 ? 0 : 1]} ${Math.abs(mm[i]).toFixed(0)}`).join("  ");
-  }
-
-  writeCorners(pane) {
-    const { words, scene, voxels } = this;
-    if (!pane.plane) return;
-    const main = pane === this.pane;
-    const [width, level] = scene.window;
-    const shown = words[pane.plane.name] || "";
-    const preset = presetName(scene.window);
-    const number = (value) => String(Math.round(value)).replace("-", "−");
-    const lines = {
-      tl: [main ? [scene.kase.title, scene.letters ? shown : ""].filter(Boolean).join(" · ") : shown,
-        pane.slices > 1 ? say(words.slice_of, { n: pane.slice + 1, of: pane.slices }) : "",
-        main && this.data.note ? this.data.note : ""],
-      tr: [main && !scene.kase.colour ? `${preset ? `${words[preset]} ` : ""}W ${number(width)} L ${number(level)}${scene.invert ? ` · ${words.inverted}` : ""}` : "",
-        this.readout(pane),
-        main && this.overlay && this.overlay.on ? say(words.overlay_at, { percent: Math.round(this.overlay.opacity * 100) }) : "",
-        main && this.overlayFailed ? words.overlay_failed : ""],
-      bl: [main ? this.loading() : "", this.position(pane),
-        Math.abs(pane.zoom - 1) > 0.01 ? `× ${pane.zoom.toFixed(1)}` : "",
-        main && scene.kase.synthetic ? words.synthetic : ""],
-      br: [],
-    };
-    for (const [name, texts] of Object.entries(lines)) {
-      const node = pane.corners[name];
-      while (node.childElementCount < texts.length) node.append(html("div", {}));
-      texts.forEach((text, i) => write(node.children[i], text));
-    }
-    pane.corners.bl.classList.toggle("loading", !voxels.complete);
-    if (this.voxels.failed && main) pane.corners.bl.classList.add("failed");
-    else pane.corners.bl.classList.remove("failed");
-  }
-
-  loading() {
-    const { voxels, words } = this;
-    if (voxels.failed) return words.load_failed;
-    return voxels.complete ? "" : say(words.loading, { n: voxels.count, of: voxels.slices });
+    if (pane) writeCorners(this, pane);
+    if (before && before.pane !== pane) writeCorners(this, before.pane);
   }
 
   resized() {
