@@ -15,7 +15,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "training" / "configs"
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
     sub.add_argument("config", type=Path, help=f"a TOML file, or the name of one that ships: {known}")
-    sub.add_argument("--out", type=Path, help="folder for what is made, checkpoints and weights (default runs/NAME)")
+    sub.add_argument("--out", type=Path, help="folder for what is made, checkpoints and weights (default scratch/NAME)")
     sub.add_argument("--data", type=Path, help="folder of the picture sets (instead of the config's)")
     sub.add_argument("--steps", type=int, help="train this many steps (instead of the config's)")
     sub.add_argument("--threads", type=int, default=1, help="processor threads (default 1)")
@@ -28,10 +28,10 @@ def run(args: argparse.Namespace) -> int:
     if not path.exists():
         raise FileNotFoundError(f"there is no config {args.config}")
     config = tomllib.loads(path.read_text("utf-8"))
-    out = args.out or Path("runs") / path.stem
+    out = args.out or Path("scratch") / path.stem
     if args.data:
         config.setdefault("data", {})["corpus"] = str(args.data)
-    what = config.get("what", "proposer" if "validation_scans" in config else "")
+    what = config.get("what", "")
     if what == "pooling":
         from engine.training.pooling import train
 

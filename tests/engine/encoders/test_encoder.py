@@ -1,10 +1,13 @@
 """A case becomes one vector: repeatable, quick to store, with a gradient down to the pixels."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
 
 from engine.encoders import Encoding, load_encoder
+from engine.encoders.encoder import WEIGHTS
 from engine.encoders.texture import BINS, texture
 from engine.nouns import Geometry, Place, Volume
 
@@ -118,3 +121,19 @@ def test_the_last_stages_can_be_watched_for_grad_cam(encoder, scan):
     for hook in hooks:
         hook.remove()
     assert seen["deep"][1:] == (320, 4, 4) and seen["middle"][1:] == (112, 8, 8)
+
+
+def test_the_shipped_attention_points_at_a_mass_in_a_phantom(encoder):
+    """A cavity, the finding it knows best, on a seed that no training saw; by chance: the share of slices with it."""
+    from engine.phantoms import make_phantom
+
+    phantom = make_phantom(20005, "cavity", "A", size=128, slices=16, cover_mm=120, around_finding=True)
+    encoding = encoder.encode(phantom.volume)
+    held = phantom.mask.any((1, 2))[encoding.slices]
+    assert encoding.attention[held].sum() > held.mean()
+
+
+@pytest.mark.parametrize("name", ["lite0", "embedding", "pooling"])
+def test_every_file_of_weights_is_the_one_its_card_describes(name):
+    file = WEIGHTS / f"{name}.safetensors"
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in (WEIGHTS / f"{name}.md").read_text("utf-8")
