@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from dashboard import frame, state
 from dashboard.header import header
 from dashboard.steps import adapt, evidence, gather, label, projects, report
+from engine.projects.database import StoreError
 
 LOGO = Path(__file__).resolve().parent.parent / "assets" / "logo.png"
 PAGES = {
@@ -42,8 +44,19 @@ def main() -> None:
     if clicked.go:
         state.go(clicked.go)
         st.rerun()
-    PAGES[page.step](page)
+    draw(page)
     frame.footer(words, len(page.labelled) if page.project else None)
+
+
+def draw(page: state.Page) -> None:
+    """The step. What goes wrong in it is said in a sentence and logged; labels were on the disk before."""
+    try:
+        PAGES[page.step](page)
+    except StoreError as error:
+        frame.remark(page.words.note(error.note), warn=True)
+    except Exception:  # the page's last boundary: a person gets a sentence, the log gets the rest
+        logging.getLogger("handful.page").exception("a step could not be drawn")
+        frame.remark(page.words("app.broke"), warn=True)
 
 
 main()

@@ -20,9 +20,18 @@ class Near:
 
 
 @dataclass(frozen=True)
+class TypicalCase:
+    """A class's prototype: how far it lies, and the labelled case nearest to it, which shows it."""
+
+    label: str
+    distance: float
+    case: str
+
+
+@dataclass(frozen=True)
 class Predicted:
     """One predicted case: scores by class with their likely range, whether it is unlike anything labelled, where was
-    looked (best first) and the most similar labelled cases."""
+    looked (best first), the most similar labelled cases, and the typical case of each class."""
 
     case: str
     predicted: str
@@ -32,6 +41,7 @@ class Predicted:
     unlike: bool
     places: tuple[Place, ...]
     near: tuple[Near, ...]
+    typical: tuple[TypicalCase, ...]
 
     @property
     def score(self) -> float:
@@ -64,4 +74,5 @@ class Predicted:
                 Near(n["case"], n["label"], n["distance"], tuple(mm) if mm else None)
                 for n, mm in zip(raw["neighbours"], at, strict=True)
             ),
+            tuple(TypicalCase(t["label"], t["distance"], t["case"]) for t in raw["typical"]),
         )

@@ -59,7 +59,7 @@ def show(page: Page) -> None:
         state.go("label", case=pressed)
         st.rerun()
     if chosen and chosen != case_id:
-        state.go(case=chosen)
+        state.go(None if chosen in predictions else "label", case=chosen)
         st.rerun()
 
 
@@ -206,11 +206,12 @@ def _bar(page: Page, prediction: Predicted, name: str) -> str:
 
 
 def _places(prediction: Predicted) -> tuple[list[Place], tuple | None]:
-    """The place found that is looked at now, and where to open."""
+    """The places found, all marked on the slider, and the one to open at."""
     if not prediction.places:
         return [], None
     index = st.session_state.get(f"place-{prediction.case}", 0) % len(prediction.places)
-    return [prediction.places[index]], prediction.places[index].centre_mm
+    found = [p for p in prediction.places if p.by == "finder"]
+    return found, prediction.places[index].centre_mm
 
 
 def _place_steps(page: Page, prediction: Predicted) -> None:
@@ -233,19 +234,30 @@ def _marks(page: Page, drawn: SaliencyMap | None) -> list[dict]:
 
 
 def _neighbours(page: Page, prediction: Predicted) -> str | None:
-    """The labelled cases it is most like, each where it was looked at; returns one that was pressed."""
+    """The labelled cases it is most like, or the typical case of each class; returns one that was pressed."""
     words = page.words
-    frame.heading(words("evidence.nearest"))
-    tiles = []
-    for near in [n for n in prediction.near if n.case in page.by_id][:NEIGHBOURS_SHOWN]:
-        mark = _mark(page, near.label)
-        tiles.append(
-            {
-                "case": viewer_case(page, near.case),
-                "label": f"{mark.shape if mark else ''} {near.label}".strip(),
-                "colour": mark.colour if mark else NEUTRAL,
-                "distance": words("evidence.distance", value=f"{near.distance:.2f}"),
-                **({"place_mm": list(near.at_mm)} if near.at_mm else {}),
-            }
-        )
+    kind = st.segmented_control(
+        words("evidence.nearest"),
+        ("nearest", "prototypes"),
+        default="nearest",
+        required=True,
+        format_func=lambda k: words(f"evidence.{k}"),
+        label_visibility="collapsed",
+        key="rests-on",
+    )
+    at_mm = {s["case"]: s["at_mm"] for s in page.run.record["support"]}
+    rests_on = prediction.near[:NEIGHBOURS_SHOWN] if kind == "nearest" else prediction.typical
+    tiles = [_tile(page, each.case, each.label, each.distance, at_mm) for each in rests_on if each.case in page.by_id]
     return thumbs(tiles, key="neighbours", lang=words.language, height=NEIGHBOURS_HEIGHT)
+
+
+def _tile(page: Page, case_id: str, name: str, distance: float, at_mm: dict) -> dict:
+    """A labelled case as a small viewer: its class, its distance, opened where it was looked at."""
+    mark = _mark(page, name)
+    return {
+        "case": viewer_case(page, case_id),
+        "label": f"{mark.shape if mark else ''} {name}".strip(),
+        "colour": mark.colour if mark else NEUTRAL,
+        "distance": page.words("evidence.distance", value=f"{distance:.2f}"),
+        **({"place_mm": list(at_mm[case_id])} if at_mm.get(case_id) else {}),
+    }

@@ -26,6 +26,8 @@ def project(tmp_path, monkeypatch):
     """A store with one project of eight small cases of eight patients, each ready to be adapted."""
     monkeypatch.setenv("HANDFUL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HANDFUL_KEY_FILE", str(tmp_path / "key"))
+    # AppTest has no browser and so no cookies; who signs in is the gate's matter and tested there.
+    monkeypatch.setattr("dashboard.gate.reader", lambda store, port, cookies: "reader")
     st.cache_resource.clear()
     store = Store(tmp_path / "data" / "handful.db")
     made = store.create_project("Nodules", ["smooth", "spiculated"])
@@ -49,6 +51,7 @@ def open_step(project_id: str, step: str, language: str = "en", case: str = "") 
     test.session_state["language"] = language
     test.run()
     assert not test.exception, [e.value for e in test.exception]
+    assert not any("could not be drawn" in h.proto.body or "未能显示" in h.proto.body for h in test.get("html"))
     return test
 
 

@@ -100,3 +100,22 @@ def test_predictions_are_taken_along_as_csv(served, open_page):
     predictions = store.predictions(store.latest_run(project).id)
     assert {r["id"]: r["predicted"] for r in rows} == {c: p["predicted"] for c, p in predictions.items()}
     assert any(row.what == "export" for row in store.audit_rows(project))
+
+
+def test_the_project_opens_on_another_handful_with_its_labels_and_predictions(served, open_page, tmp_path):
+    store = Store(served.data_dir / "handful.db")
+    project = store.projects()[0].id
+    page = open_page(f"{served.url}/?p={project}&s=report")
+    page.locator(".st-key-make-project button").click()
+    with page.expect_download() as got:
+        page.locator(".st-key-export-project").get_by_role("link", name="Download").click()
+    file = tmp_path / got.value.suggested_filename
+    got.value.save_as(file)
+    with serve(tmp_path, HANDFUL_DEMO="0") as elsewhere:
+        other = open_page(elsewhere.url)
+        other.locator(".st-key-import-project input[type=file]").first.set_input_files(str(file))
+        other.locator("nav [data-step=label][aria-current=step]").wait_for()
+        opened = Store(elsewhere.data_dir / "handful.db")
+        there = opened.projects()[0].id
+        assert opened.labels(there) == store.labels(project)
+        assert opened.predictions(opened.latest_run(there).id) == store.predictions(store.latest_run(project).id)

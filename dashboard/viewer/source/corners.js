@@ -32,12 +32,13 @@ function topLeft({ words, scene, data }, pane, main) {
 }
 
 function topRight(viewer, pane, main) {
-  const { words, scene, overlay } = viewer;
+  const { words, scene, laying } = viewer;
+  const overlay = laying.shown;
   return [
     main && !scene.kase.colour ? windowText(words, scene) : "",
     valueUnder(viewer, pane),
     main && overlay && overlay.on ? say(words.overlay_at, { percent: Math.round(overlay.opacity * 100) }) : "",
-    main && viewer.overlayFailed ? words.overlay_failed : "",
+    main && laying.failed ? words.overlay_failed : "",
   ];
 }
 

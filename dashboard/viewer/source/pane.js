@@ -68,6 +68,7 @@ export class Pane {
     this.open();
     const turn = ++this.shows;
     this.plane = plane;
+    if (this.overlayId) this.viewport.removeData(this.overlayId);
     this.overlayId = null;
     const camera = cameraOf(plane);
     if (this.volumeId !== volumeId) {

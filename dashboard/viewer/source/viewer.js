@@ -1,5 +1,6 @@
 // The main viewer: one case, one plane or three, its tools and keys. Python hands it `data` (see dashboard/viewer).
 
+import { act } from "./actions.js";
 import { writeCorners } from "./corners.js";
 import { html, say } from "./dom.js";
 import { dropVolume, heldByCornerstone, putVolume, theEngine, volumeChanged } from "./engine.js";
@@ -7,10 +8,10 @@ import { Space, planesOf } from "./geometry.js";
 import { hear } from "./gestures.js";
 import { helpSheet } from "./help.js";
 import { listen } from "./keys.js";
+import { Laying } from "./laying.js";
 import { announce } from "./link.js";
 import { Marking } from "./marking.js";
 import { Outbox } from "./outbox.js";
-import { overlayVolume, trimOverlays } from "./overlay.js";
 import { Pane } from "./pane.js";
 import * as ruler from "./ruler.js";
 import { Slider } from "./slider.js";
@@ -50,9 +51,10 @@ export class Viewer {
     this.stage = html("div", { class: "stage" });
     this.sheet = html("div", { class: "sheet-place", hidden: true });
     this.marking = new Marking(this);
+    this.laying = new Laying(this);
     this.frame = html("div", { class: "frame" }, this.stage, this.marking.bar, this.sheet);
     this.slider = new Slider(words.slice, (slice) => this.goTo(slice));
-    this.toolbar = new Toolbar(words, (name) => this.act(name), (value) => this.fade(value));
+    this.toolbar = new Toolbar(words, (name) => act(this, name), (value) => this.laying.fade(value));
     this.root = html("div", { class: "viewer", "data-ready": "false" }, this.frame, this.slider.root, this.toolbar.root);
     this.root.handful = this;
     this.sheet.append(helpSheet(words, data.labelling !== false, () => this.help(false)));
@@ -113,7 +115,7 @@ export class Viewer {
     this.voxels.load(scene.point[2]);
     this.marking.setMode("window");
     ruler.setMeasured(scene.space.measured);
-    this.three(false);
+    this.three(this.others.length > 0);
     this.present(this.own);
   }
 
@@ -157,7 +159,7 @@ export class Viewer {
   changed() {
     this.showMarks();
     this.showTools();
-    this.layOverlay();
+    this.laying.lay();
     for (const pane of this.scene.panes) pane.draw();
   }
 
@@ -298,6 +300,11 @@ export class Viewer {
     this.setWindow(openingWindow(this.scene.kase, this.voxels.low, this.voxels.high), false);
   }
 
+  invert() {
+    this.scene.invert = !this.scene.invert;
+    this.setWindow(this.scene.window, false);
+  }
+
   async setPlane(name) {
     const plane = this.planes.find((one) => one.name === name);
     if (!plane || plane === this.pane.plane) return;
@@ -325,45 +332,18 @@ export class Viewer {
     this.resized();
   }
 
+  /** One plane or three; false for a case that has only one. */
+  togglePlanes() {
+    if (this.planes.length < 3) return false;
+    this.three(!this.others.length);
+    return this.present(this.pane.plane);
+  }
+
   single(pane) {
     if (this.scene.panes.length < 2) return;
     const { plane } = pane;
     this.three(false);
     this.present(plane);
-  }
-
-  async layOverlay() {
-    const wanted = this.data.overlay;
-    if (wanted && (!this.overlay || this.overlay.url !== wanted.url)) {
-      this.overlay = { opacity: this.overlay ? this.overlay.opacity : wanted.opacity ?? 0.6,
-        on: this.overlay ? this.overlay.on : wanted.on !== false, url: wanted.url };
-    }
-    if (!wanted) this.overlay = null;
-    this.showTools();
-    this.overlayFailed = false;
-    for (const pane of this.scene.panes) {
-      if (!pane.plane) continue;
-      const id = wanted ? await this.overlayFor(wanted, pane.axis) : null;
-      if (this.data.overlay !== wanted) return;
-      await pane.lay(id, this.overlay ? this.overlay.opacity : 0, Boolean(this.overlay && this.overlay.on));
-    }
-    this.root.dataset.overlay = wanted && !this.overlayFailed ? (this.overlay.on ? "on" : "off") : "none";
-    trimOverlays(wanted ? wanted.url : null);
-  }
-
-  async overlayFor(wanted, axis) {
-    try {
-      return await overlayVolume(wanted, this.scene.space, this.scene.kase.id, axis);
-    } catch {
-      this.overlayFailed = true;
-      return null;
-    }
-  }
-
-  fade(opacity) {
-    if (!this.overlay) return;
-    this.overlay.opacity = opacity;
-    this.layOverlay();
   }
 
   // --- what a key or button does -------------------------------------------------------------------------------------
@@ -379,38 +359,7 @@ export class Viewer {
       this.outbox.post({ kind: "key", key: found.label, case: this.scene.kase.id });
       return true;
     }
-    return this.act(found.act) !== false;
-  }
-
-  act(name) {
-    const { scene } = this;
-    if (name in PRESETS) return scene.kase.is_hu && this.setWindow(PRESETS[name]);
-    const acts = {
-      resetWindow: () => this.resetWindow(),
-      invert: () => { scene.invert = !scene.invert; this.setWindow(scene.window, false); },
-      axial: () => this.setPlane("axial"),
-      coronal: () => this.setPlane("coronal"),
-      sagittal: () => this.setPlane("sagittal"),
-      planes: () => this.planes.length === 3 && (this.three(!this.others.length), this.present(this.pane.plane)),
-      resetView: () => scene.panes.forEach((pane) => pane.fit()),
-      zoomIn: () => (this.active || this.pane).zoomBy(1.25, this.middle()),
-      zoomOut: () => (this.active || this.pane).zoomBy(0.8, this.middle()),
-      ruler: () => this.marking.toggle("ruler"),
-      point: () => this.data.pointing !== false && this.marking.toggle("point"),
-      region: () => this.data.regions !== false && this.marking.toggle("region"),
-      overlay: () => { if (this.overlay) { this.overlay.on = !this.overlay.on; this.layOverlay(); } },
-      help: () => this.help(this.sheet.hidden),
-      escape: () => (this.sheet.hidden ? this.marking.setMode("window") : this.help(false)),
-      delete: () => this.marking.remove(),
-      regionFrom: () => this.marking.setRange("from"),
-      regionTo: () => this.marking.setRange("to"),
-    };
-    return acts[name] ? acts[name]() : false;
-  }
-
-  middle() {
-    const { clientWidth, clientHeight } = (this.active || this.pane).view;
-    return [clientWidth / 2, clientHeight / 2];
+    return act(this, found.act) !== false;
   }
 
   help(open) {
@@ -424,7 +373,7 @@ export class Viewer {
     this.toolbar.show({
       presets: scene.kase.is_hu, preset: presetName(scene.window), mode: this.marking.mode,
       pointing: this.data.pointing !== false, regions: this.data.regions !== false, planes: this.planes.length === 3,
-      three: this.others.length > 0, overlay: this.overlay,
+      three: this.others.length > 0, overlay: this.laying.shown,
     });
     this.root.dataset.window = scene.window.map((v) => Math.round(v)).join(",");
   }

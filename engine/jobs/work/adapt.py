@@ -113,6 +113,7 @@ def _judge(
     def on_step(step: Step) -> None:
         if cancelled():
             raise Cancelled
+        report(3, 5, Note("work.step", {"step": step.step, "loss": f"{step.loss:.3f}"}).to_json())
 
     def progress(done: int, total: int) -> None:
         if cancelled():
