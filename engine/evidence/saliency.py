@@ -22,7 +22,16 @@ from torch import Tensor
 
 from engine.encoders import Encoder
 from engine.encoders.framing import Frame
-from engine.evidence.attribution import METHODS, SLICES_AT_MOST, Attribution, Explained, blurred, slice_effects
+from engine.evidence.attribution import (
+    GRAIN,
+    METHODS,
+    SLICES_AT_MOST,
+    Attribution,
+    Explained,
+    blurred,
+    slice_effects,
+    smooth,
+)
 from engine.learners import Adapted
 from engine.nouns import Geometry, Note, Place, Volume
 
@@ -163,8 +172,9 @@ def _draw(model: Explained, views: Tensor, method: str, chosen: list[int] | None
     elif chosen is None:
         chosen = sorted(slice_effects(model, views, emptied).abs().topk(most).indices.tolist())
     found: Attribution = METHODS[method](model.of(chosen), views[chosen], emptied[chosen])
-    whole = torch.zeros(len(views), *found.map.shape[1:])
-    whole[chosen] = found.map
+    marks = smooth(found.map, GRAIN[method] * views.shape[-1] / 128) if method in GRAIN else found.map
+    whole = torch.zeros(len(views), *marks.shape[1:])
+    whole[chosen] = marks
     return Drawn(whole, found.convergence, chosen)
 
 
