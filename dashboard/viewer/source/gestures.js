@@ -5,7 +5,7 @@ const CLICK_PIXELS = 4; // a press that moves less is a click
 const WHEEL_STEP = 60; // pixels of wheel a slice: one notch of a mouse is about 100, a trackpad sends many small ones
 const WINDOW_PER_PIXEL = 1 / 300; // of the window's width, so that narrow windows move finely
 
-/** `viewer` offers: marking, scene, setWindow, step, pressed, hover, focus, single. */
+/** `viewer` offers: marking, windowing, scene, step, pressed, hover, focus, single. */
 export function hear(pane, viewer) {
   const view = pane.view;
   let wheel = 0;
@@ -37,7 +37,7 @@ export function hear(pane, viewer) {
     else if (drag.kind === "window") {
       const [width, level] = viewer.scene.window;
       const speed = Math.max(width * WINDOW_PER_PIXEL, 0.5);
-      viewer.setWindow([Math.max(1, width + dx * speed), level + dy * speed]);
+      viewer.windowing.set([Math.max(1, width + dx * speed), level + dy * speed]);
     } else viewer.marking.draft(pane, drag.kind, drag.from, here);
     return undefined;
   };

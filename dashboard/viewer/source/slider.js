@@ -4,12 +4,12 @@ import { html } from "./dom.js";
 
 export class Slider {
   /** `move(slice)` is called while the thumb is dragged and when a mark is pressed. */
-  constructor(label, move) {
+  constructor(move) {
     this.move = move;
     this.thumb = html("div", { class: "thumb" });
     this.marks = html("div", { class: "marks" });
     this.track = html("div", { class: "track" }, this.marks, this.thumb);
-    this.root = html("div", { class: "slider", role: "slider", tabindex: "0", "aria-label": label }, this.track);
+    this.root = html("div", { class: "slider", role: "slider", tabindex: "0" }, this.track);
     this.count = 1;
     this.root.addEventListener("pointerdown", (event) => this.press(event));
     this.root.addEventListener("pointermove", (event) => {

@@ -9,7 +9,6 @@ import { hear } from "./gestures.js";
 import { helpSheet } from "./help.js";
 import { listen } from "./keys.js";
 import { Laying } from "./laying.js";
-import { announce } from "./link.js";
 import { Marking } from "./marking.js";
 import { Outbox } from "./outbox.js";
 import { Pane } from "./pane.js";
@@ -17,16 +16,15 @@ import * as ruler from "./ruler.js";
 import { Slider } from "./slider.js";
 import { Toolbar } from "./toolbar.js";
 import { keptIds, trimKept, voxelsOf } from "./voxels.js";
-import { PRESETS, openingWindow, presetName } from "./windows.js";
+import { Windowing } from "./windowing.js";
+import { PRESETS, presetName } from "./windows.js";
 
 const REFRESH_MS = 250; // other planes are redrawn at most this often while slices arrive
 const SETTLED_MS = 400; // rested on a slice, not scrolling past it
-let chosenWindow = null; // a person's window, kept from one HU case to the next
 const inUse = new Map(); // viewer -> case id
 
 export class Viewer {
   constructor(component) {
-    this.words = component.data.words;
     this.outbox = new Outbox((value) => component.setTriggerValue("events", value));
     this.active = null;
     this.scene = {
@@ -47,17 +45,27 @@ export class Viewer {
   }
 
   build(data) {
-    const { words } = this;
     this.stage = html("div", { class: "stage" });
     this.sheet = html("div", { class: "sheet-place", hidden: true });
     this.marking = new Marking(this);
     this.laying = new Laying(this);
+    this.windowing = new Windowing(this);
     this.frame = html("div", { class: "frame" }, this.stage, this.marking.bar, this.sheet);
-    this.slider = new Slider(words.slice, (slice) => this.goTo(slice));
-    this.toolbar = new Toolbar(words, (name) => act(this, name), (value) => this.laying.fade(value));
-    this.root = html("div", { class: "viewer", "data-ready": "false" }, this.frame, this.slider.root, this.toolbar.root);
+    this.slider = new Slider((slice) => this.goTo(slice));
+    this.root = html("div", { class: "viewer", "data-ready": "false" }, this.frame, this.slider.root);
     this.root.handful = this;
-    this.sheet.append(helpSheet(words, data.labelling !== false, () => this.help(false)));
+    this.speak(data);
+  }
+
+  /** Builds what carries words, again where the person changed the language. */
+  speak({ words, labelling }) {
+    this.words = words;
+    this.slider.root.setAttribute("aria-label", words.slice);
+    const before = this.toolbar;
+    this.toolbar = new Toolbar(words, (name) => act(this, name), (value) => this.laying.fade(value));
+    if (before) before.root.replaceWith(this.toolbar.root);
+    else this.root.append(this.toolbar.root);
+    this.sheet.replaceChildren(helpSheet(words, labelling !== false, () => this.help(false)));
   }
 
   /** New data from Python: another case, or other marks, places, overlay, theme on the same. */
@@ -67,6 +75,7 @@ export class Viewer {
     this.data = data;
     this.outbox.send = (value) => component.setTriggerValue("events", value);
     this.outbox.acknowledge(data.seen);
+    if (data.words.lung !== this.words.lung) this.speak(data);
     this.root.style.height = typeof data.height === "number" ? `${data.height}px` : data.height;
     const startKey = JSON.stringify(data.start || null);
     if (!this.scene.kase || this.scene.kase.id !== data.case.id) this.openCase(data);
@@ -100,7 +109,6 @@ export class Viewer {
     scene.letters = kase.kind === "volume" && kase.oriented !== false;
     this.takeMarks(data);
     this.marking.pointed = null;
-    scene.invert = false;
     this.planes = planesOf(scene.space, kase.kind);
     this.own = this.planes.find((plane) => plane.axis === 2);
     this.voxels = voxelsOf(kase);
@@ -108,8 +116,7 @@ export class Viewer {
     trimKept(new Set(inUse.values()), dropVolume);
     scene.point = scene.space.size.map((n) => Math.floor((n - 1) / 2));
     this.place(data.start);
-    this.windowSet = false;
-    this.chooseWindow(data);
+    this.windowing.open(data.start && data.start.window);
     this.arrived = (first, count) => this.slicesArrived(first, count);
     this.voxels.listeners.add(this.arrived);
     this.voxels.load(scene.point[2]);
@@ -117,15 +124,6 @@ export class Viewer {
     ruler.setMeasured(scene.space.measured);
     this.three(this.others.length > 0);
     this.present(this.own);
-  }
-
-  chooseWindow(data) {
-    const { scene, voxels } = this;
-    const asked = data.start && data.start.window;
-    if (asked) scene.window = asked;
-    else if (scene.kase.is_hu && chosenWindow) scene.window = chosenWindow;
-    else scene.window = openingWindow(scene.kase, voxels.low, voxels.high);
-    this.windowSet = Boolean(asked) || scene.kase.is_hu || voxels.complete;
   }
 
   /** Shows a plane in the main pane (and the other two beside it in the three-plane view). */
@@ -166,12 +164,7 @@ export class Viewer {
   slicesArrived(first, count) {
     const { scene, voxels } = this;
     this.root.dataset.loaded = String(voxels.count);
-    if (!this.windowSet && count) {
-      scene.window = openingWindow(scene.kase, voxels.low, voxels.high);
-      this.windowSet = voxels.complete;
-      for (const pane of scene.panes) pane.paint();
-      this.showTools();
-    }
+    if (count) this.windowing.arrived();
     const now = performance.now();
     const here = scene.point[2] >= first && scene.point[2] < first + count;
     const across = scene.panes.some((pane) => pane.plane && pane.axis !== 2);
@@ -211,7 +204,7 @@ export class Viewer {
 
   jump(start) {
     this.place(start);
-    if (start && start.window) this.setWindow(start.window);
+    if (start && start.window) this.windowing.set(start.window);
     for (const pane of this.scene.panes) pane.follow();
     this.showSlice();
   }
@@ -260,7 +253,7 @@ export class Viewer {
     this.root.dataset.plane = pane.plane.name;
     clearTimeout(this.settle);
     this.settle = setTimeout(() => this.fetchHere(), SETTLED_MS);
-    announce({ window: this.scene.window, invert: this.scene.invert, isHu: this.scene.kase.is_hu });
+    this.windowing.tell();
   }
 
   /** Where somebody rests on a slice that is not here yet (or that failed), it is fetched next. */
@@ -284,26 +277,6 @@ export class Viewer {
   }
 
   // --- windows, planes, overlay -----------------------------------------------------------------------------------
-
-  setWindow(window, keep = true) {
-    this.scene.window = window;
-    this.windowSet = true;
-    if (keep && this.scene.kase.is_hu) chosenWindow = window;
-    for (const pane of this.scene.panes) pane.paint();
-    this.root.dataset.window = window.map((v) => Math.round(v)).join(",");
-    this.showTools();
-    announce({ window, invert: this.scene.invert, isHu: this.scene.kase.is_hu });
-  }
-
-  resetWindow() {
-    chosenWindow = null;
-    this.setWindow(openingWindow(this.scene.kase, this.voxels.low, this.voxels.high), false);
-  }
-
-  invert() {
-    this.scene.invert = !this.scene.invert;
-    this.setWindow(this.scene.window, false);
-  }
 
   async setPlane(name) {
     const plane = this.planes.find((one) => one.name === name);

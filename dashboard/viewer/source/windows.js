@@ -15,7 +15,7 @@ export function presetName([width, level]) {
   return found ? found[0] : "";
 }
 
-/** What a case opens with: its own first window, else lung for HU, else the spread of the values seen so far. */
+/** What a case opens with: its own first window, else soft tissue for HU, else the spread of the values seen so far. */
 export function openingWindow(kase, low, high) {
   if (kase.windows && kase.windows.length) {
     const [level, width] = kase.windows[0];

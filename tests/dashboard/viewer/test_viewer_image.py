@@ -51,7 +51,7 @@ def test_every_plane_shows_each_voxel_where_it_lies(open_viewer, name, scale):
             voxel[2 - axis] = here[2 - axis]
             value = cases.value_at(*voxel)
             level = value + 30
-            screen.run("(v, w) => v.setWindow(w)", [width, level])
+            screen.run("(v, w) => v.windowing.set(w)", [width, level])
             shown = screen.rgb(voxel)
             assert shown[0] == shown[1] == shown[2]
             # One grey level for rounding, and up to half a screen pixel's worth of the field's slope.
@@ -76,7 +76,7 @@ def test_zoomed_and_moved_the_image_still_fits_its_coordinates(open_viewer):
     # The mouse is told in whole pixels, so that the point it zooms around is up to one off: times the zoom.
     assert (x2, y2) == (pytest.approx(x + 60, abs=2.5), pytest.approx(y + 35, abs=2.5))
     value = cases.value_at(slice_, 30, 40)
-    screen.run("(v, w) => v.setWindow(w)", [300, value])
+    screen.run("(v, w) => v.windowing.set(w)", [300, value])
     assert screen.rgb((slice_, 30, 40))[0] == pytest.approx(127.5, abs=2)
     screen.press("v")
     screen.page.wait_for_timeout(300)
@@ -163,7 +163,7 @@ def test_it_works_with_webgl_switched_off(open_viewer):
     screen = open_viewer("case=plain&overlay=1", switches=NO_WEBGL)
     assert screen.page.evaluate("() => document.createElement('canvas').getContext('webgl2') === null")
     slice_ = int(screen.state()["slice"])
-    screen.run("(v, w) => v.setWindow(w)", [300, cases.value_at(slice_, 10, 100)])
+    screen.run("(v, w) => v.windowing.set(w)", [300, cases.value_at(slice_, 10, 100)])
     assert screen.rgb((slice_, 10, 100))[0] == pytest.approx(127.5, abs=3)
     screen.press("m")
     screen.page.wait_for_selector(".stage[data-panes='3'] .pane[data-plane=sagittal]")

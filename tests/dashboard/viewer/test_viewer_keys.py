@@ -183,3 +183,16 @@ def test_the_chinese_page_shows_chinese(open_viewer):
     assert "横断面" in screen.corner("tl")
     assert "第 20 / 40 层" in screen.corner("tl")
     assert json.dumps(screen.page.locator(".toolbar").inner_text(), ensure_ascii=False).count("肺窗") == 1
+
+
+def test_a_change_of_language_is_taken_over_without_opening_the_case_anew(open_viewer):
+    screen = open_viewer("case=plain")
+    screen.press("ArrowDown")
+    slice_ = screen.state()["slice"]
+    screen.page.evaluate(
+        "async () => window.show(await (await fetch('/hf/data?case=plain&lang=zh')).json())",
+    )
+    assert "肺窗" in screen.page.locator(".toolbar").inner_text()
+    assert "横断面" in screen.corner("tl")
+    assert screen.state()["slice"] == slice_
+    assert screen.page.locator(".toolbar").count() == 1

@@ -61,7 +61,7 @@ def test_going_to_another_case_shows_it_and_coming_back_fetches_nothing(open_vie
     assert screen.state()["window"] == "1500,-600", "the person's window goes along"
     slice_ = int(screen.state()["slice"])
     assert slice_ == 19, "a new case opens in its middle"
-    screen.run("(v, w) => v.setWindow(w)", [300, cases.value_at(slice_, 30, 40)])
+    screen.run("(v, w) => v.windowing.set(w)", [300, cases.value_at(slice_, 30, 40)])
     assert screen.rgb((slice_, 30, 40))[0] == pytest.approx(127.5, abs=2)
     asked = []
     screen.page.on("request", lambda r: asked.append(r.url) if "/voxels" in r.url else None)
@@ -105,7 +105,7 @@ def test_a_new_size_is_taken_over_and_stays_sharp(open_viewer):
     assert canvas == [pytest.approx(box["width"], abs=1), pytest.approx(box["height"], abs=1)]
     assert box["width"] < 1024
     slice_ = int(screen.state()["slice"])
-    screen.run("(v, w) => v.setWindow(w)", [300, cases.value_at(slice_, 50, 90)])
+    screen.run("(v, w) => v.windowing.set(w)", [300, cases.value_at(slice_, 50, 90)])
     assert screen.rgb((slice_, 50, 90))[0] == pytest.approx(127.5, abs=2)
 
 
@@ -153,10 +153,10 @@ def test_the_small_ones_scroll_together_follow_the_window_and_open_their_case(op
       return c.getContext('2d').getImageData(c.width / 2, c.height / 2, 1, 1).data[0]; }"""
     # The middle of the picture lies between columns 63 and 64 and rows 47 and 48.
     value = (cases.value_at(21, 47, 63) + cases.value_at(21, 48, 64)) / 2
-    screen.run("(v, w) => v.setWindow(w)", [300, value])
+    screen.run("(v, w) => v.windowing.set(w)", [300, value])
     screen.page.wait_for_timeout(300)
     assert small.nth(0).evaluate(grey) == pytest.approx(127, abs=4)
-    screen.run("(v, w) => v.setWindow(w)", [300, value + 75])
+    screen.run("(v, w) => v.windowing.set(w)", [300, value + 75])
     screen.page.wait_for_timeout(300)
     assert small.nth(0).evaluate(grey) == pytest.approx(64, abs=4)
     small.nth(1).click()
