@@ -18,7 +18,7 @@ GROUNDS = {"dark": "#0e1117", "light": "#ffffff"}
 def style() -> None:
     """The page's style sheet; once a run."""
     ground = GROUNDS["light" if st.context.theme.type == "light" else "dark"]
-    st.html(f"<style>:root {{ --hf-ground: {ground}; }}\n{_CSS}</style>")
+    st.html(f"<style>:root {{ --hf-ground: {ground}; --hf-accent: #178577; }}\n{_CSS}</style>")
 
 
 @contextmanager
@@ -73,3 +73,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     top = "".join(f"<th>{html.escape(h)}</th>" for h in head)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     st.html(f'<table class="hf-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def download(text: str, export: str, name: str) -> None:
+    """A link that keeps a finished export as a file, in this very tab."""
+    address = html.escape(f"/hf/downloads/{export}", quote=True)
+    st.html(
+        f'<a class="hf-download" href="{address}" target="_self" download="{html.escape(name, quote=True)}">'
+        f"{html.escape(text)}</a>"
+    )

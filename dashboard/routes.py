@@ -4,7 +4,7 @@ GET  /hf/assets/{hash}/{path}    files shipped under assets/: the hash is theirs
 GET  /hf/cases/{case}/thumb      a picture of a case, 160 pixels
 GET  /hf/cases/{case}/voxels     slices of a case, and the viewer's own file (dashboard.viewer.voxels)
 GET  /hf/overlays/{id}           a saliency map as bytes
-GET  /hf/downloads/{job}          the file that an export job wrote
+GET  /hf/downloads/{export}       the file that an export job wrote
 GET, POST /hf/login, POST /hf/logout
 """
 

@@ -66,9 +66,7 @@ def _export(page: Page, kind: str) -> None:
         if job is not None and job.alive:
             _wait(page, job.id)
         elif job is not None and job.state == "done":
-            st.link_button(
-                words("report.download"), f"/hf/downloads/{job.result['download']}/{job.result['name']}", type="primary"
-            )
+            frame.download(words("report.download"), job.result["download"], job.result["name"])
         else:
             if job is not None and job.error:
                 frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)

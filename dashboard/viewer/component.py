@@ -102,7 +102,6 @@ def viewer(
     labelling: bool = True,
     pointing: bool = True,
     regions: bool = True,
-    backend: str = "cpu",
 ) -> list[Event]:
     """Show a case; returns what happened since the last run, oldest first, each once.
 
@@ -111,7 +110,6 @@ def viewer(
     optional "label" and "colour"; they also mark the slider.
     `start`: {"slice": n} or {"place_mm": [x, y, z]}, optional "window": [width, level]; a new value moves the viewer.
     `note` stands under the slice number. `labelling`, `pointing`, `regions` switch those keys and buttons.
-    `backend` "auto" lets Cornerstone use a graphics card.
     """
     seen_key = f"{key}:seen"
     data = payload(
@@ -127,7 +125,6 @@ def viewer(
         labelling=labelling,
         pointing=pointing,
         regions=regions,
-        backend=backend,
     )
     result = _main(key=key, data=data | {"seen": st.session_state.get(seen_key)}, on_events_change=lambda: None)
     events = _unseen(result.events, seen_key)
@@ -149,7 +146,6 @@ def payload(
     labelling: bool,
     pointing: bool,
     regions: bool,
-    backend: str,
 ) -> dict[str, Any]:
     """What the component's script is handed: `viewer`'s arguments as JSON can carry them."""
     return {
@@ -167,7 +163,6 @@ def payload(
         "labelling": labelling,
         "pointing": pointing,
         "regions": regions,
-        "backend": backend,
     }
 
 

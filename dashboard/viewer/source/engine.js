@@ -20,21 +20,17 @@ const CACHE_BYTES = 2e9; // a bound only: volumes are let go by voxels.js long b
 const COLOURS = "handful-heat";
 
 let engine = null;
-let backendInUse = "cpu";
 let serial = 0;
 
-const guarded = (work) => (backendInUse === "cpu" ? withoutWebGL(work) : work());
-
-/** The page's one rendering engine; `backend` ("cpu" or "auto") counts on the first call only. */
-export function theEngine(backend = "cpu") {
+/** The page's one rendering engine, on the CPU: no graphics card is asked for or used. */
+export function theEngine() {
   if (engine) return engine;
-  backendInUse = backend;
-  return guarded(() => {
+  return withoutWebGL(() => {
     initCore({
       rendering: {
         webGlContextCount: 1,
         planar: {
-          renderBackend: backend === "cpu" ? Enums.RenderBackends.CPU : Enums.RenderBackends.Auto,
+          renderBackend: Enums.RenderBackends.CPU,
           cpuVolume: { useViewportSamplingForLinear: false, volumeModifiedThrottleMs: 0 },
         },
       },
@@ -78,10 +74,10 @@ function planeOf(type, imageId) {
 }
 
 /** Opens a planar viewport in `element`; returns Cornerstone's viewport. */
-export function openViewport(element, backend) {
+export function openViewport(element) {
   const viewportId = `handful-${++serial}`;
-  const owner = theEngine(backend);
-  guarded(() => owner.enableElement({ viewportId, element, type: Enums.ViewportType.PLANAR_NEXT }));
+  const owner = theEngine();
+  withoutWebGL(() => owner.enableElement({ viewportId, element, type: Enums.ViewportType.PLANAR_NEXT }));
   return owner.getViewport(viewportId);
 }
 

@@ -1,7 +1,7 @@
 // Cornerstone 5.14 builds a vtk.js window for each viewport even when it draws on the CPU, and throws where WebGL is
-// switched off. It gets a stand-in context instead. On the CPU backend always: a real one costs memory and, without a
-// GPU, a software rasteriser's start. Only canvases met while `withoutWebGL` runs are concerned, so that other drawing
-// on the page (plotly) keeps its own.
+// switched off. It gets a stand-in context instead, always: a real one costs memory and, without a GPU, a software
+// rasteriser's start. Only canvases met while `withoutWebGL` runs are concerned, so that other drawing on the page
+// (plotly) keeps its own.
 
 const stubbed = new WeakMap();
 let depth = 0;

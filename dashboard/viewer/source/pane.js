@@ -10,7 +10,7 @@ const MIN_ZOOM = 0.2;
 const MAX_ZOOM = 40;
 
 export class Pane {
-  constructor(scene, backend) {
+  constructor(scene) {
     this.scene = scene;
     this.view = html("div", { class: "view" });
     this.drawn = svg("svg", { class: "drawn", "aria-hidden": "true" });
@@ -25,7 +25,6 @@ export class Pane {
       this.letters[name] = html("div", { class: `letter ${name}` });
       this.root.append(this.letters[name]);
     }
-    this.backend = backend;
     this.viewport = null;
     this.volumeId = null;
     this.overlayId = null;
@@ -38,7 +37,7 @@ export class Pane {
   open() {
     if (this.viewport) return;
     this.measure();
-    this.viewport = openViewport(this.view, this.backend);
+    this.viewport = openViewport(this.view);
     this.view.addEventListener(Enums.Events.IMAGE_RENDERED, this.redraw);
   }
 

@@ -33,7 +33,7 @@ export class Viewer {
     };
     this.build(component.data);
     component.parentElement.append(this.root);
-    this.pane = new Pane(this.scene, component.data.backend);
+    this.pane = new Pane(this.scene);
     this.others = [];
     this.scene.panes = [this.pane];
     this.stage.append(this.pane.root);
@@ -130,7 +130,7 @@ export class Viewer {
   async present(plane) {
     const { scene, voxels } = this;
     const { size, spacing } = scene.space;
-    theEngine(this.data.backend);
+    theEngine();
     this.volumeId = putVolume(scene.kase.id, voxels.values, voxels.components,
       { size, spacing, origin: [0, 0, 0], direction: [1, 0, 0, 0, 1, 0, 0, 0, 1] },
       () => (voxels.low <= voxels.high ? [voxels.low, voxels.high] : [0, 1]), scene.kase.id);
@@ -294,7 +294,7 @@ export class Viewer {
       pane.root.remove();
     }
     while (want && this.others.length < 2) {
-      const pane = new Pane(this.scene, this.data.backend);
+      const pane = new Pane(this.scene);
       hear(pane, this);
       this.others.push(pane);
       this.stage.append(pane.root);
