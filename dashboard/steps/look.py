@@ -54,7 +54,7 @@ def look(
         height=height,
         overlay=overlay,
         marks=marks,
-        places=[_drawn(page, case_id, p) for p in (*pointed, *found)],
+        places=[_pointed(page, case_id, p) for p in pointed] + _found(page, found, start_mm),
         region=page.regions.get(case_id),
         start=start,
         note=note,
@@ -64,14 +64,19 @@ def look(
         st.rerun()
 
 
-def _drawn(page: Page, case_id: str, place: Place) -> dict[str, Any]:
-    """A place with its name and, where a person pointed in a labelled case, the colour of the label."""
+def _pointed(page: Page, case_id: str, place: Place) -> dict[str, Any]:
+    """A place that a person pointed at, with name and colour of the case's label."""
     label = page.labels.get(case_id)
-    drawn = {**place.to_json()}
-    if place.by == "person" and label in page.classes:
-        drawn |= {"label": label, "colour": class_mark(page.classes, label).colour}
-    elif place.by == "finder":
-        drawn |= {"label": page.words("evidence.found_here")}
+    named = {"label": label, "colour": class_mark(page.classes, label).colour} if label in page.classes else {}
+    return place.to_json() | named
+
+
+def _found(page: Page, found: Sequence[Place], at_mm: Sequence[float] | None) -> list[dict[str, Any]]:
+    """The places found, best first: the one looked at by name, the others by their rank."""
+    drawn = []
+    for rank, place in enumerate(found, start=1):
+        here = at_mm is not None and tuple(place.centre_mm) == tuple(at_mm)
+        drawn.append(place.to_json() | {"label": page.words("evidence.found_here") if here else str(rank)})
     return drawn
 
 

@@ -14,6 +14,7 @@ import torch
 
 import engine
 from engine.evidence import Judgement, Prediction, judge
+from engine.evidence.checks import facts_of
 from engine.jobs.queue import LEARN, Cancelled
 from engine.jobs.work import looks, rooms
 from engine.jobs.work.looks import Look
@@ -127,24 +128,12 @@ def _judge(
         torch.from_numpy(np.stack([look.embeddings[c] for c in query])),
         query,
         [patient(said.cases[c]) for c in query],
-        facts=facts(said),
+        facts=facts_of([said.cases[c] for c in said.split.support]),
         seed=args["seed"],
         on_step=on_step,
         progress=progress,
     )
     return judgement
-
-
-def facts(said: Said) -> dict[str, list[object]]:
-    """What is known of the labelled scans apart from the finding: it must not tell the class by itself."""
-    cases = [said.cases[c] for c in said.split.support]
-    return {
-        "site": [c.site or None for c in cases],
-        "scanner": [c.kept.get("manufacturer") or None for c in cases],
-        "kernel": [c.kept.get("kernel") or None for c in cases],
-        "slices": [c.shape[0] for c in cases],
-        "thickness": [round(c.geometry.spacing_mm[0], 2) for c in cases],
-    }
 
 
 def _record(args: Mapping[str, Any], said: Said, look: Look, judgement: Judgement) -> dict[str, Any]:
