@@ -31,7 +31,6 @@ def arguments(query: Mapping[str, str], name: str) -> dict[str, Any]:
         "labelling": True,
         "pointing": True,
         "regions": True,
-        "backend": query.get("backend", "cpu"),
     }
 
 

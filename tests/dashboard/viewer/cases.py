@@ -26,6 +26,8 @@ GEOMETRIES = {
         (-np.sin(ROT), np.cos(ROT), 0),
         (np.cos(ROT), np.sin(ROT), 0),
     ),
+    # a gantry tilted by 20 degrees: the table moves to the head, the slices do not lie across it
+    "tilted": ((0, 0, 1), (0, np.cos(ROT), -np.sin(ROT)), (1, 0, 0)),
 }
 SHAPE = (40, 96, 128)
 SPACING = (2.5, 0.8, 0.8)

@@ -23,7 +23,7 @@ def drag(screen, start, end) -> None:
     screen.page.mouse.up()
 
 
-@pytest.mark.parametrize("name", ["plain", "flipped", "sagittal", "oblique"])
+@pytest.mark.parametrize("name", ["plain", "flipped", "sagittal", "oblique", "tilted"])
 def test_a_click_on_the_finding_comes_back_in_patient_mm(open_viewer, name):
     screen = open_viewer(f"case={name}")
     for count, (key, plane) in enumerate(PLANES.items(), 1):
