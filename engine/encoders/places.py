@@ -13,7 +13,7 @@ from engine.nouns import Place, Volume
 
 SETTLE_MM = 8.0  # a person's click is moved to the proposer's centre if one lies this near: a hand is not exact
 SPREAD_MM = 4.0  # grid places round the centre count less with distance
-BESIDE_WEIGHT = 1.0  # length of the proposer's block; each stage's block of the image encoder has length 1
+BESIDE_WEIGHT = 2.0  # length of the proposer's block; each block of the image encoder has 1 (docs/finder.md)
 
 
 def settled(dense: Dense, place: Place) -> Place:
@@ -31,7 +31,7 @@ def settled(dense: Dense, place: Place) -> Place:
 
 
 def beside(dense: Dense, place: Place) -> np.ndarray:
-    """(p,) float32: the proposer's features and traits at a place, standardised, a block of length about one."""
+    """(p,) float32: the proposer's features and traits at a place, standardised: length about `BESIDE_WEIGHT`."""
     away = np.linalg.norm(dense.positions_mm - np.array(place.centre_mm), axis=1)
     nearest = np.argsort(away)[:8]
     weight = np.exp(-((away[nearest] - away[nearest[0]]) ** 2) / (2 * SPREAD_MM**2)) + 1e-9
@@ -42,12 +42,15 @@ def beside(dense: Dense, place: Place) -> np.ndarray:
     return (BESIDE_WEIGHT * words / np.sqrt(len(words))).astype(np.float32)
 
 
-def encode_place(encoder: Encoder, volume: Volume, dense: Dense, place: Place) -> Encoding:
+def encode_place(encoder: Encoder, volume: Volume, dense: Dense | None, place: Place) -> Encoding:
     """Embed a place, a person's or the finder's, always the same way: settled, the same crop whatever its size.
 
     As `Encoder.encode` for a bare point, with `beside` appended to `embedding` only; `slice_embeddings`, `slices` and
-    `attention` are the image encoder's. ValueError where the place lies outside the volume.
+    `attention` are the image encoder's. Without `dense` (a picture) the crop alone. ValueError where the place lies
+    outside the volume.
     """
+    if dense is None:
+        return encoder.encode(volume, region=Place(place.centre_mm))
     at = settled(dense, place)
     seen = encoder.encode(volume, region=Place(at.centre_mm))
     return replace(

@@ -44,7 +44,8 @@ def paint(hu: np.ndarray, lung: np.ndarray, rng: np.random.Generator, avoid: lis
     if len(inside) < 30:
         return None
     kind = int(rng.choice(len(KINDS), p=SHARE))
-    radius = float(rng.uniform(*RADIUS_MM[KINDS[kind]]))
+    least, most = RADIUS_MM[KINDS[kind]]
+    radius = float(least + (most - least) * rng.random() ** 1.6)  # more small ones: they are the hard ones
     for _ in range(20):
         centre = (inside[rng.integers(len(inside))] + rng.uniform(0, 1, 3)) * CELL - 0.5
         apart = [np.linalg.norm((centre - f.centre) * step) - 1.5 * f.radius_mm - 1.5 * radius for f in avoid]
