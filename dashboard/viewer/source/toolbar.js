@@ -16,8 +16,8 @@ export class Toolbar {
     this.opacity = html("input", { type: "range", min: "0", max: "100", "aria-label": words.opacity,
       oninput: (event) => fade(Number(event.target.value) / 100) });
     this.overlay = html("div", { class: "group overlay" }, button("overlay", "O"), this.opacity);
-    const help = html("button", { type: "button", class: "help", "data-act": "help", onclick: () => act("help") },
-      `${words.keys} `, html("kbd", {}, "?"));
+    const help = html("button", { type: "button", class: "help", "data-act": "help", "aria-label": words.keys, title: words.keys,
+      onclick: () => act("help") }, html("span", { class: "word" }, `${words.keys} `), html("kbd", {}, "?"));
     this.buttons.help = help;
     this.presets = html("div", { class: "group" },
       button("lung", "L"), button("soft", "S"), button("bone", "B"), button("brain", "H"));
