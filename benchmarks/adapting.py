@@ -21,7 +21,8 @@ from engine.phantoms import make_phantom
 from engine.phantoms.demo import DEMO_FOLDER, match_demo
 from engine.phantoms.dicom import write_zip
 from engine.projects.store import Store
-from tests.journeys.conftest import CHROMIUM_ARGS, serve
+from tests.browser import ARGUMENTS, chromium_path
+from tests.journeys.conftest import serve
 from tests.journeys.walking import drop, name_classes, new_project
 
 LEARNERS = {"protonet": 3.0, "maml": 10.0, "nearest": None, "logistic": None}
@@ -69,7 +70,7 @@ def main() -> None:
     presses = parser.parse_args().presses
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         files = studies(Path(folder))
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_ARGS)
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         with serve(Path(folder), HANDFUL_DEMO="0") as served:
             page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
             page.set_default_timeout(900_000)

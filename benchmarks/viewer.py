@@ -25,7 +25,8 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.dashboard.viewer.conftest import ARGS, NO_WEBGL, chromium, serve_page
+from tests.browser import ARGUMENTS, NO_WEBGL, chromium_path
+from tests.dashboard.viewer.conftest import serve_page
 
 SIZE = {"width": 836, "height": 860}
 HEIGHT = 780  # of the whole viewer: leaves 820x700 for the image
@@ -73,7 +74,7 @@ def ready(page: Page, **state: str) -> None:
 
 @contextmanager
 def opened(playwright: Playwright, address: str, query: str, *switches: str) -> Iterator[tuple[Browser, Page]]:
-    browser = playwright.chromium.launch(executable_path=chromium(), args=[*ARGS, *switches])
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=[*ARGUMENTS, *switches])
     page = browser.new_page(viewport=SIZE)
     page.goto(f"{address}/hf/bare?{query}&height={HEIGHT}")
     yield browser, page

@@ -18,6 +18,7 @@ from dashboard import gate
 from dashboard.predicted import Predicted
 from dashboard.words import LANGUAGES, Words
 from engine.jobs.queue import Queue
+from engine.projects.digest import marks_digest
 from engine.projects.records import UNSURE, Project, ProjectCase, Run
 from engine.projects.split import Split, split_cases
 from engine.projects.store import Store
@@ -81,6 +82,11 @@ class Page:
     @cached_property
     def run(self) -> Run | None:
         return self.store.latest_run(self.project.id)
+
+    @property
+    def stale(self) -> bool:
+        """True if a label, place or region changed since the newest run."""
+        return self.run is not None and self.run.record["marks"] != marks_digest(self.labels, self.places, self.regions)
 
     @cached_property
     def predictions(self) -> dict[str, Predicted]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.browser import ARGUMENTS, chromium_path
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,3 +20,33 @@ def data() -> Path:
     if not (folder / "MANIFEST.md").exists():
         pytest.skip("the real test data is not here (set HANDFUL_TEST_DATA to its folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def launch() -> Iterator[Callable]:
+    """launch(*switches) -> a headless Chromium, kept for the session; skips with a sentence where there is none.
+
+    One Playwright for the whole suite: a second one in the same process is refused.
+    """
+    path = chromium_path()
+    if path is None:
+        pytest.skip("there is no Chromium here (make test-tools, or set HANDFUL_CHROMIUM to its path)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browsers: dict[tuple[str, ...], object] = {}
+
+        def make(*switches: str):
+            if switches not in browsers:
+                browsers[switches] = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *switches])
+            return browsers[switches]
+
+        yield make
+        for browser in browsers.values():
+            browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(launch):
+    """The suite's ordinary browser."""
+    return launch()

@@ -12,7 +12,6 @@ from dashboard.steps.cases_list import label_list, thumb
 from dashboard.steps.evidence import score
 from dashboard.steps.label import split_sentences
 from dashboard.steps.tested import control_sentences, test_sentences
-from engine.projects.digest import marks_digest
 
 LEARNERS = ("protonet", "maml", "nearest", "logistic")
 LOOKS = ("auto", "whole", "place")
@@ -76,7 +75,7 @@ def _result(page: Page) -> None:
     done = words("adapt.done", count=len(page.predictions), seconds=seconds)
     st.html(f'<div class="hf-big">{frame.html.escape(done)}</div>')
     frame.quiet(f"{words('adapt.learner_' + record['learner'])} · {words('adapt.device', device=record['device'])}")
-    if _stale(page):
+    if page.stale:
         frame.remark(words("adapt.stale"))
     _grid(page)
     for sentence in test_sentences(page):
@@ -117,11 +116,6 @@ def await_test(page: Page) -> None:
         st.progress(now.fraction, text=page.words("adapt.step_testing"))
 
     wait()
-
-
-def _stale(page: Page) -> bool:
-    """True if labels or places changed since the run."""
-    return page.run.record["marks"] != marks_digest(page.labels, page.places, page.regions)
 
 
 def _grid(page: Page) -> None:

@@ -188,6 +188,8 @@ def _answer(page: Page, prediction: Predicted) -> SaliencyMap | None:
                 label.give(page, prediction.case, name, go_on=False)
                 st.rerun()
     frame.quiet(words("evidence.disagree_hint"))
+    if page.stale:
+        frame.remark(words("evidence.outdated"))
     adapt_button(page, words("evidence.adapt_again"))
     return drawn
 

@@ -102,6 +102,10 @@ def _refused(page: Page) -> None:
         return
     head = [words(f"gather.refused_{column}") for column in ("file", "reason", "do")]
     frame.table(head, [[r.file, words.note(r.note), words.what_to_do(r.note)] for r in refused])
+    # The names of refused files may name a patient, so a person can make the page forget them.
+    if st.button(words("gather.refused_clear"), key="clear-refused", type="tertiary"):
+        page.store.clear_refusals(page.project.id)
+        st.rerun()
 
 
 def _identity(page: Page) -> None:
@@ -119,6 +123,10 @@ def _identity(page: Page) -> None:
             frame.quiet(", ".join(removed))
         frame.heading(words("gather.identity_kept"))
         frame.quiet(", ".join(f"{k}: {v}" for k, v in kept.items()))
+        if st.button(words("gather.remove"), key="remove-case", help=words("gather.removed_hint")):
+            page.store.remove_case(page.project.id, page.case_id, reader=page.reader)
+            st.query_params.pop("c", None)
+            st.rerun()
 
 
 def _next(page: Page) -> None:

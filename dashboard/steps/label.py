@@ -105,6 +105,7 @@ def class_buttons(page: Page) -> None:
                 st.rerun()
     if page.classes:
         _other_buttons(page)
+        frame.quiet(page.words("label.key_hint"))
     _edit_classes(page)
 
 

@@ -4,35 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 
 import pytest
 
 from tests.dashboard.serving import page_server
-
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     with page_server(tmp_path_factory.mktemp("zone") / "data") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not here (make test-tools)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

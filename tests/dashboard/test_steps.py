@@ -179,3 +179,22 @@ def test_the_page_imports_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=APP.parent.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-800:]
+
+
+def test_a_case_can_be_left_out_and_a_table_of_refusals_cleared(project):
+    from engine.nouns import Note, Refused
+
+    store, project_id = project
+    store.refuse(project_id, [Refused("scout.dcm", Note("refused.localizer"))])
+    page = open_step(project_id, "gather", case="case0")
+    page.button(key="clear-refused").click().run()
+    assert not store.refusals(project_id)
+    page.button(key="remove-case").click().run()
+    assert "case0" not in {c.id for c in store.cases(project_id)}
+
+
+def test_the_evidence_says_when_labels_have_changed_since(project):
+    store, project_id = project
+    adapted(store, project_id)
+    html = " ".join(h.proto.body for h in open_step(project_id, "evidence").get("html"))
+    assert "Labels changed since this run." in html

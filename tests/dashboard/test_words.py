@@ -26,7 +26,9 @@ def test_both_languages_have_the_same_keys_and_the_same_places_to_fill(table):
 @pytest.mark.parametrize("table", [words.table, engine.sentences.table], ids=["page", "engine"])
 def test_no_chinese_text_is_left_in_english(table):
     names = {"MAML", "Grad-CAM", "Handful", "PLATIPUS"}
-    left = {k for k, text in table("zh").items() if text.isascii() and text not in names and re.search("[a-z]{4}", text)}
+    left = {
+        k for k, text in table("zh").items() if text.isascii() and text not in names and re.search("[a-z]{4}", text)
+    }
     # The language switch names the other language in its own tongue.
     assert left <= {"app.language_hint"}
 

@@ -6,7 +6,6 @@ Pictures of each journey are kept in HANDFUL_PICTURES (a folder) when it is set;
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,16 +20,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM_ARGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PATIENCE_MS = 180_000  # for a busy machine; how fast it is stands in the benchmarks
 
 
@@ -86,22 +75,8 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
     raise AssertionError("Handful did not start: " + log.read_text()[-2000:])
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator:
-    """A headless browser; skips the journeys with a sentence where there is none."""
-    path = os.environ.get("HANDFUL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not path:
-        pytest.skip("there is no Chromium here (Debian's package chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def open_page(chromium) -> Iterator[Callable]:
+def open_page(browser) -> Iterator[Callable]:
     """open_page(url, width=1440, height=900, theme="Dark", language="en") -> a page that collects what went wrong.
 
     `page.asked` lists every address the browser asked for, `page.broke` errors of scripts.
@@ -109,7 +84,7 @@ def open_page(chromium) -> Iterator[Callable]:
     contexts = []
 
     def make(url: str, *, width: int = 1440, height: int = 900, theme: str = "Dark", language: str = "en"):
-        context = chromium.new_context(viewport={"width": width, "height": height}, locale="en-GB")
+        context = browser.new_context(viewport={"width": width, "height": height}, locale="en-GB")
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(
             f"localStorage.getItem('stActiveTheme-/-v2') || localStorage.setItem('stActiveTheme-/-v2', '\"{theme}\"')"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,26 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-ARGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-NO_WEBGL = ["--disable-3d-apis", "--disable-software-rasterizer"]
 PATIENCE_MS = 60_000  # a busy machine, not the product's speed
-
-
-def chromium() -> str:
-    """The browser's path; skips the test with a sentence where there is none."""
-    path = os.environ.get("HANDFUL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not path:
-        pytest.skip("there is no Chromium here (set HANDFUL_CHROMIUM to its path)")
-    return path
 
 
 @contextmanager
@@ -157,26 +137,18 @@ class Screen:
 
 
 @pytest.fixture(scope="session")
-def context() -> Iterator[Callable]:
+def context(launch: Callable) -> Callable:
     """`context(switches, width, height, scale)`: a browser context, kept for the session: its cache stays warm."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    path = chromium()
-    with sync_api.sync_playwright() as playwright:
-        browsers: dict[tuple[str, ...], object] = {}
-        contexts: dict[tuple, object] = {}
+    contexts: dict[tuple, object] = {}
 
-        def of(switches: tuple[str, ...], width: int, height: int, scale: float):
-            if switches not in browsers:
-                browsers[switches] = playwright.chromium.launch(executable_path=path, args=[*ARGS, *switches])
-            key = (switches, width, height, scale)
-            if key not in contexts:
-                size = {"width": width, "height": height}
-                contexts[key] = browsers[switches].new_context(viewport=size, device_scale_factor=scale)
-            return contexts[key]
+    def of(switches: tuple[str, ...], width: int, height: int, scale: float):
+        key = (switches, width, height, scale)
+        if key not in contexts:
+            size = {"width": width, "height": height}
+            contexts[key] = launch(*switches).new_context(viewport=size, device_scale_factor=scale)
+        return contexts[key]
 
-        yield of
-        for browser in browsers.values():
-            browser.close()
+    return of
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from tests.browser import NO_WEBGL
 from tests.dashboard.viewer import cases
-from tests.dashboard.viewer.conftest import NO_WEBGL
 
 # The letters at the left, right, top and bottom of the plane a series was taken in, worked out by hand: the radiologist
 # looks from the feet (right on the left), from the front, or from the left.

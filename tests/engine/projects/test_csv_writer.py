@@ -25,7 +25,9 @@ def test_no_text_starts_like_a_formula(text):
 
 def test_numbers_stay_numbers(tmp_path):
     path = tmp_path / "a.csv"
-    write_csv(path, ["case", "p", "n", "u"], [["x", -0.25, 3, None], ["=y", np.float32(0.5), np.int64(-1234567890), True]])
+    write_csv(
+        path, ["case", "p", "n", "u"], [["x", -0.25, 3, None], ["=y", np.float32(0.5), np.int64(-1234567890), True]]
+    )
     rows = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
     assert rows == [["case", "p", "n", "u"], ["x", "-0.25", "3", ""], ["'=y", "0.5", "-1234567890", "1"]]
 
