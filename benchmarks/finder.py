@@ -103,6 +103,7 @@ class Score:
     logistic: float = 0.0
     nearest: float = 0.0
     pointed: float = 0.0
+    hit: float = 0.0
     asked: int = 0
     off_mm: tuple[float, ...] = ()
 
@@ -119,7 +120,9 @@ def ask(score: Score, finder: Finder, cases: list[Item], encode: PlaceCache | No
         if encode and found:
             target = CLASSES.index(case.finding)
             seen = encode(case, found[0])[None]
-            score.logistic += int(models["logistic"].logits(seen).argmax()) == target
+            right = int(models["logistic"].logits(seen).argmax()) == target
+            score.logistic += right
+            score.hit += right and away[0] <= APART_MM
             score.nearest += int(models["protonet"].logits(seen).argmax()) == target
             true = encode(case, Place(tuple(float(c) for c in case.centre_mm)))[None]
             score.pointed += int(models["logistic"].logits(true).argmax()) == target
@@ -165,15 +168,14 @@ def print_scores(title: str, scores: dict[str, Score], draws: int) -> None:
     """One line a pairing."""
     print(f"\n{title}")
     print(f"{'asked':28} cases  first guess        one of five        off mm  class at the found place", end=" ")
-    print("(logistic, nearest mean) | at the true place")
+    print("(logistic, nearest mean) | of those found | at the true place")
     for name, s in scores.items():
         n = s.asked // draws
         line = f"{name:28} {n:5d}  {interval(s.first / s.asked, n):18} {interval(s.five / s.asked, n):18} "
         line += f"{np.median(s.off_mm):6.1f}" if s.off_mm else "     -"
         if "no clicks" not in name:
-            line += (
-                f"  {interval(s.logistic / s.asked, n)} {interval(s.nearest / s.asked, n)} | {s.pointed / s.asked:.2f}"
-            )
+            line += f"  {interval(s.logistic / s.asked, n)} {interval(s.nearest / s.asked, n)}"
+            line += f" | {s.hit / max(s.first, 1):.2f} | {s.pointed / s.asked:.2f}"
         print(line, flush=True)
 
 

@@ -12,7 +12,7 @@ from engine.encoders.proposer import load_proposer
 from engine.nouns import Place, Volume
 
 SETTLE_MM = 8.0  # a person's click is moved to the proposer's centre if one lies this near: a hand is not exact
-SPREAD_MM = 4.0  # grid places round the centre count less with distance
+REACH_MM = 13.0  # places this near have a say in what is there
 BESIDE_WEIGHT = 2.0  # length of the proposer's block; each block of the image encoder has 1 (docs/finder.md)
 
 
@@ -31,11 +31,12 @@ def settled(dense: Dense, place: Place) -> Place:
 
 
 def beside(dense: Dense, place: Place) -> np.ndarray:
-    """(p,) float32: the proposer's features and traits at a place, standardised: length about `BESIDE_WEIGHT`."""
+    """(p,) float32: the largest of each feature and trait of the proposer round a place; length about the weight."""
     away = np.linalg.norm(dense.positions_mm - np.array(place.centre_mm), axis=1)
-    nearest = np.argsort(away)[:8]
-    weight = np.exp(-((away[nearest] - away[nearest[0]]) ** 2) / (2 * SPREAD_MM**2)) + 1e-9
-    features = (dense.features[nearest].astype(np.float32) * weight[:, None]).sum(0) / weight.sum()
+    near = np.flatnonzero(away <= REACH_MM)
+    if not len(near):
+        near = np.argsort(away)[:1]
+    features = dense.features[near].astype(np.float32).max(0)  # spikes, walls and haze lie beside the centre
     network = load_proposer()
     mean, spread = network.place_mean.numpy(), network.place_spread.numpy()
     words = np.clip((features[: len(mean)] - mean) / spread, -4, 4)
