@@ -22,11 +22,12 @@ def data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def launch() -> Iterator[Callable]:
-    """launch(*switches) -> a headless Chromium, kept for the session; skips with a sentence where there is none.
+    """launch(*switches) -> a headless Chromium, kept for the module; skips with a sentence where there is none.
 
-    One Playwright for the whole suite: a second one in the same process is refused.
+    Playwright keeps an event loop running in this thread: a second one is refused, and so is `asyncio.run`. So each
+    module has it to itself and ends it.
     """
     path = chromium_path()
     if path is None:
@@ -46,7 +47,7 @@ def launch() -> Iterator[Callable]:
             browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(launch):
-    """The suite's ordinary browser."""
+    """The module's ordinary browser."""
     return launch()

@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from engine.encoders.finder import Dense, Finder, encode_place, refine
+from engine.encoders.finder import identity as finder_identity
 from engine.intake import load_volume
 from engine.jobs.work import encode, rooms
 from engine.nouns import Note, Place
@@ -83,7 +84,7 @@ def place_embedding(case: str, place: Place) -> np.ndarray:
     text = json.dumps([place.centre_mm, place.size_mm, place.shape])
     name = hashlib.sha256(text.encode()).hexdigest()[:12]
     folder = rooms.case_dir(case)
-    path = folder / f"place-{rooms.encoder().identity}-{name}.npy"
+    path = folder / f"place-{rooms.encoder().identity}-{finder_identity()}-{name}.npy"
     if path.exists():
         return np.load(path, allow_pickle=False)
     embedding = encode_place(rooms.encoder(), load_volume(folder), dense(case), place).embedding

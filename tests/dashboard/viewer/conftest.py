@@ -136,9 +136,9 @@ class Screen:
         raise AssertionError(f"Python received {got}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context(launch: Callable) -> Callable:
-    """`context(switches, width, height, scale)`: a browser context, kept for the session: its cache stays warm."""
+    """`context(switches, width, height, scale)`: a browser context, kept for the module: its cache stays warm."""
     contexts: dict[tuple, object] = {}
 
     def of(switches: tuple[str, ...], width: int, height: int, scale: float):
