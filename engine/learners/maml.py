@@ -15,20 +15,17 @@ on sinusoids, or the dashboard's head over a cached embedding (`engine/learners/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from engine.learners import head
-from engine.learners.protocol import Adapted, Learner, OnStep, Support, SupportError, Trace
+from engine.learners.descent import Guard, Loss, Parameters, module_loss
+from engine.learners.protocol import Adapted, Learner, OnStep, Support, Trace
 from engine.nouns import Note
 
-Parameters = dict[str, Tensor]
-Loss = Callable[[Parameters], Tensor]
-
-MAX_HALVINGS = 20  # a step a million times smaller: what still isn't finite then never will be
+__all__ = ["MAML", "Loss", "Parameters", "inner_loop", "meta_loss", "module_loss"]
 
 
 def inner_loop(
@@ -39,39 +36,36 @@ def inner_loop(
     *,
     second_order: bool = True,
     trace: Trace | None = None,
+    name: str = "MAML",
 ) -> tuple[Parameters, int]:
     """`steps` gradient steps from `start`; only the names in `rates` move.
 
     `rates[name]` (s,) holds a rate a step, the last one for all further steps. With `second_order` the result is
     differentiable through the steps. A step after which the loss isn't finite is taken back and tried at half the
-    rate, which stays halved. Returns the adapted tensors and how often that happened; raises SupportError if it
-    never becomes finite.
+    rate, which stays halved (`descent.py`). Returns the adapted tensors and how often that happened; raises
+    SupportError if it never becomes finite. Tasks with tensors of their own (tasks, ...) can share one call: sum
+    their losses.
     """
-    theta, shrink, halvings = dict(start), 1.0, 0
-    for name in rates:
-        if not theta[name].requires_grad:
-            theta[name] = theta[name].detach().requires_grad_()
-    value = loss(theta)
-    if not torch.isfinite(value):
-        raise SupportError(Note("learners.diverged", {"name": "MAML"}))
+    theta, guard = dict(start), Guard(name)
+    for moving in rates:
+        if not theta[moving].requires_grad:
+            theta[moving] = theta[moving].detach().requires_grad_()
+    value = guard.begin(loss(theta))
     if trace:
         trace.add(0, float(value.detach()))
     for step in range(steps):
         gradients = torch.autograd.grad(value, [theta[n] for n in rates], create_graph=second_order)
-        while True:
+
+        def move(size: float, theta=theta, gradients=gradients, step=step) -> Parameters:
             moved = dict(theta)
-            for (name, rate), gradient in zip(rates.items(), gradients, strict=True):
-                moved[name] = theta[name] - shrink * rate[min(step, len(rate) - 1)] * gradient
-            value = loss(moved)
-            if torch.isfinite(value):
-                break
-            shrink, halvings = shrink / 2, halvings + 1
-            if halvings > MAX_HALVINGS:
-                raise SupportError(Note("learners.diverged", {"name": "MAML"}))
-        theta = moved
+            for (moving, rate), gradient in zip(rates.items(), gradients, strict=True):
+                moved[moving] = theta[moving] - size * rate[min(step, len(rate) - 1)] * gradient
+            return moved
+
+        theta, value = guard.step(loss, move)
         if trace:
             trace.add(step + 1, float(value.detach()))
-    return theta, halvings
+    return theta, guard.halvings
 
 
 def meta_loss(
@@ -92,11 +86,6 @@ def meta_loss(
         adapted, _ = inner_loop(on_support, start, rates, steps, second_order=second_order)
         losses.append(on_query(adapted))
     return torch.stack(losses).mean()
-
-
-def module_loss(module: nn.Module, inputs: Tensor, targets: Tensor, error: Callable[[Tensor, Tensor], Tensor]) -> Loss:
-    """The loss of any network as a function of its named parameters."""
-    return lambda parameters: error(functional_call(module, parameters, (inputs,)), targets)
 
 
 class MAML(Learner):
