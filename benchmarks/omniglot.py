@@ -19,6 +19,7 @@ import torch
 
 from benchmarks import characters
 from benchmarks.omniglot_methods import METHODS, QUERIES, SHOTS, WAYS, Method
+from benchmarks.omniglot_peers import PEERS
 from engine.training.loop import CLIP, Run
 
 EPISODES = 600
@@ -52,10 +53,21 @@ class Turn(Run):
         return value
 
 
+def make(name: str) -> Method:
+    """Ours by its name, or a peer's with the budget of ours that it stands beside."""
+    taught = characters.training()
+    torch.manual_seed(SEED)
+    if name in METHODS:
+        return METHODS[name](taught)
+    ours, _, theirs = PEERS[name]
+    budget = METHODS[ours](taught).budget
+    torch.manual_seed(SEED)  # the same first weights
+    return theirs(taught, budget)
+
+
 def train(name: str, folder: Path, seconds: float) -> bool:
     """Go on training for at most `seconds`; True when the budget is used up."""
-    torch.manual_seed(SEED)
-    method = METHODS[name](characters.training())
+    method = make(name)
     run = Turn(method, folder / name)
     run.resume()
     ends, began = time.monotonic() + seconds, time.process_time()
@@ -74,8 +86,7 @@ def train(name: str, folder: Path, seconds: float) -> bool:
 
 def trained(name: str, folder: Path) -> Method:
     """The method with what was trained so far."""
-    torch.manual_seed(SEED)
-    method = METHODS[name](characters.training())
+    method = make(name)
     if method.budget.steps:
         run = Turn(method, folder / name)
         run.resume()
