@@ -26,7 +26,7 @@ from scipy import ndimage
 from engine.encoders import load_encoder
 from engine.evidence.attribution import METHODS
 from engine.evidence.saliency import Saliency, explain
-from engine.evidence.uncertainty import exact_interval
+from engine.evidence.ranges import exact_interval
 from engine.learners import Support, learner, learners
 from engine.nouns import Geometry, Place, Volume
 from engine.phantoms import FINDINGS, make_phantom

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from engine.evidence import checks
 from engine.evidence.embedding_map import embedding_map
+from engine.evidence.folds import MOST_FOLDS
 from engine.evidence.neighbours import nearest_labelled, typical_cases
 from engine.evidence.nouns import Judgement, Prediction
 from engine.evidence.uncertainty import (
     DRAWS,
-    MOST_FOLDS,
     calibrated,
     leave_one_patient_out,
     probability_ranges,

@@ -1,8 +1,8 @@
 """Where an answer comes from: a map over a case's slices on the *adapted* model, with the checks that come with it.
 
 A map alone proves nothing. Each carries how far its parts add up to the answer (convergence) and how much it looks
-like the map of a model that learned nothing (Adebayo et al. 2018, arXiv 1810.03292); `deletion_curve` tests whether
-what it marks matters. `benchmarks/saliency.py` scores all methods against the phantoms' lesion masks.
+like the map of a model that learned nothing (Adebayo et al. 2018, arXiv 1810.03292); `deletion.py` tests whether what
+it marks matters. `benchmarks/saliency.py` scores all methods against the phantoms' lesion masks.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ GRID = 64  # rows and columns of a map: twice coarser than the views, finer than
 STRONGEST = 5  # slices named
 ROUGH = 0.1  # relative convergence above which a map's details are not to be read
 UNSPECIFIC = 0.5  # rank correlation with a random model's map above which it shows the picture, not the answer
-DELETION_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -238,34 +237,3 @@ def _verdict(grid: np.ndarray, convergence: float | None, likeness: float | None
     if convergence is not None and convergence > ROUGH:
         return Note("evidence.map_rough", {"delta": round(100 * convergence)})
     return Note("evidence.map_sound")
-
-
-def deletion_curve(
-    encoder: Encoder, adapted: Adapted, volume: Volume, saliency: Saliency, region: Place | None = None, seed: int = 0
-) -> tuple[list[float], list[float], list[float]]:
-    """Blur away the most marked places first: shares blurred, probability left, and the same in random order.
-
-    A map that marks what matters lets the probability fall earlier than a random order does.
-    """
-    views = encoder.views(volume, region=region)
-    emptied = blurred(views)
-    target = adapted.classes.index(saliency.label)
-    side = views.shape[-1]
-    fine = F.interpolate(torch.from_numpy(saliency.map)[:, None], (side, side), mode="bilinear")[:, 0]
-    shuffled = torch.rand(fine.shape, generator=torch.Generator().manual_seed(seed))
-    looked = (fine.flatten(1).abs().amax(1) > 0).view(-1, 1, 1).to(fine)
-    shares = [i / DELETION_STEPS for i in range(DELETION_STEPS + 1)]
-    curves = []
-    for order in (fine, shuffled):
-        left = []
-        for share in shares:
-            chosen = (order * looked).where(looked.bool(), torch.full_like(order, -torch.inf)).flatten()
-            count = round(share * int(looked.sum()) * side * side)
-            mask = torch.zeros_like(chosen)
-            mask[chosen.topk(count).indices] = 1.0
-            mixed = torch.lerp(views, emptied, mask.view_as(fine)[:, None].to(views))
-            with torch.inference_mode():
-                pooled = encoder.pool(torch.cat([encoder.embed_views(part) for part in mixed.split(32)]))
-                left.append(float(adapted.probabilities(pooled[None].cpu())[0, target]))
-        curves.append(left)
-    return shares, curves[0], curves[1]

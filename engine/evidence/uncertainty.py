@@ -2,58 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
-from scipy.stats import beta
 from torch import Tensor
 
-from engine.evidence.nouns import Tested
+from engine.evidence.folds import LeftOut, Tick, judge_folds, leave_out
 from engine.learners import Adapted, Learner, Support
 
-LEVEL = 0.95
-MOST_FOLDS = 30  # above so many patients they are left out in groups: the answer hardly moves, the wait does
 DRAWS = 20  # resamples; the smallest and largest of 20 span about 90 % of such draws (19/21)
 NEIGHBOURS = 3  # over so many labelled cases is likeness averaged: one alone may be the odd one
 FEWEST_FOR_UNLIKE = 5  # with fewer labelled cases, "farther than all of them" happens to one case in five or more
 TEMPERATURE_RANGE = 2.0  # leave-one-out may move the shipped temperature by this factor at most
 TEMPERATURE_PRIOR = 0.35  # standard deviation of its logarithm: ten cases move it, two hardly
-
-Tick = Callable[[], None]
-
-
-def exact_interval(right: int, count: int, level: float = LEVEL) -> tuple[float, float]:
-    """Clopper & Pearson 1934 (Biometrika 26): holds at any n, at the price of being wide. (0, 1) for no case."""
-    if count == 0:
-        return 0.0, 1.0
-    tail = (1 - level) / 2
-    low = 0.0 if right == 0 else float(beta.ppf(tail, right, count - right + 1))
-    high = 1.0 if right == count else float(beta.ppf(1 - tail, right + 1, count - right))
-    return low, high
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Scores (n, c) of each labelled case by a model that saw no case of its patient; NaN where that can't be."""
-
-    scores: Tensor
-    targets: Tensor
-
-    @property
-    def testable(self) -> Tensor:
-        return ~self.scores.isnan().any(1)
-
-    def tested(self, classes: tuple[str, ...], temperature: float = 1.0) -> Tested:
-        ok = self.testable
-        best = self.scores.nan_to_num().argmax(1)
-        own = (self.scores / temperature).softmax(1).gather(1, self.targets[:, None]).squeeze(1)
-        right, count = int((best == self.targets)[ok].sum()), int(ok.sum())
-        names = [classes[b] if t else "" for b, t in zip(best.tolist(), ok.tolist(), strict=True)]
-        probability = [p if t else None for p, t in zip(own.tolist(), ok.tolist(), strict=True)]
-        return Tested(right, count, *exact_interval(right, count), tuple(names), tuple(probability))
 
 
 def leave_one_patient_out(learner: Learner, support: Support, seed: int = 0, tick: Tick = lambda: None) -> LeftOut:
@@ -62,31 +23,23 @@ def leave_one_patient_out(learner: Learner, support: Support, seed: int = 0, tic
     A case whose class would be gone without its patient can't be tested. Above MOST_FOLDS patients they are left out
     in that many groups. `tick` is called after each adaptation and may raise to stop.
     """
-    patients = sorted(set(support.groups))
-    order = np.random.default_rng(seed).permutation(len(patients))
-    fold_of = {patients[p]: int(i) % MOST_FOLDS for i, p in enumerate(order)}
-    fold = torch.tensor([fold_of[g] for g in support.groups])
-    scores = torch.full((len(support.targets), len(support.classes)), torch.nan)
-    for f in range(min(len(patients), MOST_FOLDS)):
-        kept = fold != f
-        if len(support.targets[kept].unique()) < len(support.classes):
-            continue
-        adapted = learner.adapt(support.take(kept), seed=seed)
-        with torch.no_grad():
-            scores[~kept] = adapted.score(support.embeddings[~kept]).float()
-        tick()
-    return LeftOut(scores, support.targets)
+    return judge_folds(learner, support, leave_out(support, seed), seed, tick)
 
 
 def calibrated(adapted: Adapted, left_out: LeftOut) -> Adapted:
-    """Move the temperature to where leave-one-patient-out log-loss is least, held back by a prior around 1.
+    """Move the temperature to where leave-one-patient-out log-loss is least, held back by a prior around 1."""
+    return adapted.with_temperature(temperature_of(left_out)) if left_out.testable.any() else adapted
+
+
+def temperature_of(left_out: LeftOut) -> float:
+    """The temperature of least leave-one-patient-out log-loss, within TEMPERATURE_RANGE; 1 where nothing was tested.
 
     With 5-20 cases there is little to fit on; a fixed start and a bound keep two lucky cases from deciding.
     """
     ok = left_out.testable
     scores, targets = left_out.scores[ok].double().numpy(), left_out.targets[ok].numpy()
     if not len(targets):
-        return adapted
+        return 1.0
 
     def loss(log_t: float) -> float:
         s = scores / np.exp(log_t)
@@ -95,8 +48,7 @@ def calibrated(adapted: Adapted, left_out: LeftOut) -> Adapted:
         return float((normaliser - s[np.arange(len(s)), targets]).sum() + 0.5 * (log_t / TEMPERATURE_PRIOR) ** 2)
 
     bound = float(np.log(TEMPERATURE_RANGE))
-    found = minimize_scalar(loss, bounds=(-bound, bound), method="bounded")
-    return adapted.with_temperature(float(np.exp(found.x)))
+    return float(np.exp(minimize_scalar(loss, bounds=(-bound, bound), method="bounded").x))
 
 
 def probability_ranges(

@@ -10,7 +10,21 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.jobs.queue import INTAKE
-from engine.jobs.work import adapt, demo, encode, explain, export, open_project, rooms, take_in, testing
+from engine.jobs.work import (
+    adapt,
+    compare,
+    deletion,
+    demo,
+    encode,
+    explain,
+    export,
+    open_project,
+    rooms,
+    stepping,
+    take_in,
+    testing,
+)
+from engine.learners import learners
 
 KINDS: dict[str, Callable[..., Any]] = {
     "take_in": take_in.run,
@@ -18,7 +32,10 @@ KINDS: dict[str, Callable[..., Any]] = {
     "demo": demo.run,
     "adapt": adapt.run,
     "test": testing.run,
+    "compare": compare.run,
+    "stepping": stepping.run,
     "explain": explain.run,
+    "deletion": deletion.run,
     "export": export.run,
     "open_project": open_project.run,
 }
@@ -29,3 +46,5 @@ def warm_up(lane: str) -> None:
     rooms.encoder()
     if lane != INTAKE:
         rooms.store().set_setting("device", str(rooms.encoder().device).upper())
+        # The page offers what is here without importing what computes.
+        rooms.store().set_setting("learners", [each.name for each in learners() if "classes" in each.targets])

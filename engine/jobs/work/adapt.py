@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import engine
 from engine.evidence import Judgement, Prediction, judge
@@ -71,7 +72,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     before = rooms.store().latest_run(said.project.id)
     record["changed"] = _changed(before, predictions)
     run = rooms.store().file_run(said.project.id, record, predictions, reader=args.get("reader", ""))
-    keep_support(run.id, support)
+    keep_cases(run.id, support, query_of(said, look), said.split.query)
     test = {"project": said.project.id, "run": run.id, "reader": args.get("reader", "")}
     rooms.queue().file("test", test, lane=LEARN)
     return {"run": run.id}
@@ -94,6 +95,11 @@ def support_of(said: Said, look: Look) -> Support:
         said.classes,
         tuple(patient(said.cases[c]) for c in ids),
     )
+
+
+def query_of(said: Said, look: Look) -> Tensor:
+    """(m, d) the cases asked about."""
+    return torch.from_numpy(np.stack([look.embeddings[c] for c in said.split.query]))
 
 
 def patient(case: Case) -> str:
@@ -125,7 +131,7 @@ def _judge(
         learner(args["learner"]),
         support,
         said.split.support,
-        torch.from_numpy(np.stack([look.embeddings[c] for c in query])),
+        query_of(said, look),
         query,
         [patient(said.cases[c]) for c in query],
         facts=facts_of([said.cases[c] for c in said.split.support]),
@@ -191,8 +197,17 @@ def _changed(before: Run | None, predictions: Mapping[str, Mapping]) -> list[dic
     ]
 
 
-def keep_support(run_id: str, support: Support) -> None:
-    """Keep the embeddings a run learned from, so that its evidence can be drawn later from the very same model."""
+@dataclass(frozen=True)
+class KeptCases:
+    """What a run learned from and what it was asked: `query` (m, d) of the cases `asked`."""
+
+    support: Support
+    query: Tensor
+    asked: tuple[str, ...]
+
+
+def keep_cases(run_id: str, support: Support, query: Tensor, asked: Sequence[str]) -> None:
+    """Keep the embeddings of a run, so that its evidence can be drawn later from the very same model."""
     folder = rooms.settings().data_dir / "runs"
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{run_id}.part"
@@ -203,16 +218,32 @@ def keep_support(run_id: str, support: Support) -> None:
             targets=support.targets.numpy(),
             classes=np.array(support.classes),
             groups=np.array(support.groups),
+            query=query.numpy(),
+            asked=np.array(asked),
         )
     part.replace(folder / f"{run_id}.npz")
 
 
-def kept_support(run_id: str) -> Support:
-    """The support of a run. Raises FileNotFoundError where it was not kept."""
-    with np.load(rooms.settings().data_dir / "runs" / f"{run_id}.npz", allow_pickle=False) as raw:
-        return Support(
+def kept_cases(run_id: str) -> KeptCases:
+    """The cases of a run. Raises Outdated where they were not kept (another Handful, or an earlier version)."""
+    path = rooms.settings().data_dir / "runs" / f"{run_id}.npz"
+    if not path.exists():
+        raise Outdated(Note("work.not_kept"))
+    with np.load(path, allow_pickle=False) as raw:
+        if "query" not in raw:
+            raise Outdated(Note("work.not_kept"))
+        support = Support(
             torch.from_numpy(raw["embeddings"]),
             torch.from_numpy(raw["targets"]),
             tuple(str(c) for c in raw["classes"]),
             tuple(str(g) for g in raw["groups"]),
         )
+        return KeptCases(support, torch.from_numpy(raw["query"]), tuple(str(c) for c in raw["asked"]))
+
+
+class Outdated(ValueError):
+    """A run that can't be asked any more; `note` says why and what to do."""
+
+    def __init__(self, note: Note):
+        super().__init__(note.key)
+        self.note = note

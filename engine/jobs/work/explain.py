@@ -19,26 +19,23 @@ from engine.evidence.saliency import Saliency
 from engine.evidence.saliency import explain as draw
 from engine.intake import load_volume
 from engine.jobs.work import looks, rooms
-from engine.jobs.work.adapt import kept_support
+from engine.jobs.work.adapt import kept_cases
 from engine.learners import Adapted, learner
 from engine.nouns import Note, Place
+from engine.projects.records import Run
 
 
 def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: run, case, method. Writes the overlay, its description and a picture; the result describes it."""
     report(0, 1, Note("work.map").to_json())
     run, case_id, method = rooms.store().run(args["run"]), args["case"], args["method"]
-    adapted = adapted_of(run.id, run.record["learner"], run.record["seed"], run.record["temperature"])
+    adapted, region, predicted = model_at(run, case_id)
     volume = load_volume(rooms.case_dir(case_id))
-    prediction = rooms.store().predictions(run.id)[case_id]
-    region = looked_at(run.project_id, run.record["look"], case_id, prediction["places"])
-    if run.record["look"] == "place" and region is not None:
-        adapted = at_place(adapted, torch.from_numpy(beside(looks.dense(case_id), region)))
     saliency = draw(
         rooms.encoder(),
         adapted,
         volume,
-        target=adapted.classes.index(prediction["predicted"]),
+        target=adapted.classes.index(predicted),
         method=method,
         region=region,
         seed=run.record["seed"],
@@ -48,9 +45,19 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     return {**saliency.to_json(), "overlay": name}
 
 
+def model_at(run: Run, case_id: str) -> tuple[Adapted, Place | None, str]:
+    """The run's model as a function of one case's pictures, what part of the case it looked at, and its answer."""
+    adapted = adapted_of(run.id, run.record["learner"], run.record["seed"], run.record["temperature"])
+    prediction = rooms.store().predictions(run.id)[case_id]
+    region = looked_at(run.project_id, run.record["look"], case_id, prediction["places"])
+    if run.record["look"] == "place" and region is not None:
+        adapted = at_place(adapted, torch.from_numpy(beside(looks.dense(case_id), region)))
+    return adapted, region, prediction["predicted"]
+
+
 def adapted_of(run_id: str, name: str, seed: int, temperature: float) -> Adapted:
     """The run's adapted model again: the same labelled cases and seed give the same model."""
-    return learner(name).adapt(kept_support(run_id), seed=seed).with_temperature(temperature)
+    return learner(name).adapt(kept_cases(run_id).support, seed=seed).with_temperature(temperature)
 
 
 def looked_at(project: str, look: str, case_id: str, places: list[dict[str, Any]]) -> Place | None:
@@ -70,10 +77,11 @@ def at_place(adapted: Adapted, words: Tensor) -> Adapted:
 
 
 def keep(name: str, saliency: Saliency, volume) -> None:
-    """Write `<name>.u8` for the viewer, its description, and a picture to take along; whole or not at all."""
+    """Write `<name>.u8` for the viewer, its description, the map itself, and a picture to take along; whole or not."""
     folder = rooms.settings().data_dir / "overlays"
     folder.mkdir(parents=True, exist_ok=True)
     draw_png(folder / f"{name}.png", volume, saliency)
+    saliency.save(folder / f"{name}.npz")
     for suffix, content in ((".u8", np.ascontiguousarray(saliency.page()).tobytes()), (".json", _described(saliency))):
         part = folder / f"{name}{suffix}.part"
         part.write_bytes(content)

@@ -10,8 +10,9 @@ from torch import nn
 from engine.encoders import Encoder, load_encoder
 from engine.encoders.pooling import SlicePooling
 from engine.evidence.attribution import METHODS, Explained, blurred, integrated_gradients, occlusion, slice_effects
+from engine.evidence.deletion import DeletionCurve, deletion_curve
 from engine.evidence.picture import draw_png
-from engine.evidence.saliency import Saliency, deletion_curve, explain, rank_likeness
+from engine.evidence.saliency import Saliency, explain, rank_likeness
 from engine.learners import Adapted, Support, learner
 from engine.nouns import Geometry, Volume
 from engine.sentences import say
@@ -124,9 +125,21 @@ def test_what_the_map_marks_matters_more_than_random_places(planted):
     encoder, support, volume, _ = planted
     adapted = learner("logistic").adapt(support)
     saliency = explain(encoder, adapted, volume, method="gradcam", check=False)
-    shares, marked, random = deletion_curve(encoder, adapted, volume, saliency)
-    assert marked[0] == pytest.approx(random[0]) and shares[-1] == 1.0
-    assert np.mean(marked[1:5]) < np.mean(random[1:5])
+    ticks = []
+    curve = deletion_curve(encoder, adapted, volume, saliency, tick=lambda done, total: ticks.append((done, total)))
+    assert curve.marked[0] == curve.elsewhere[0] and curve.marked[-1] == curve.elsewhere[-1] and curve.shares[-1] == 1.0
+    assert np.mean(curve.marked[1:5]) < np.mean(curve.elsewhere[1:5])
+    assert ticks[-1][0] == ticks[-1][1] == len(ticks)
+    assert curve.verdict.key == "evidence.deletion_yes" and "%" in say(curve.verdict, "zh")
+
+
+def test_a_map_of_the_wrong_places_fails_the_question():
+    """Blurring the marked places leaves the score alone, blurring others does not: the map is not believed."""
+    shares = tuple(i / 10 for i in range(11))
+    falling = tuple(0.9 - 0.8 * share for share in shares)
+    assert DeletionCurve(shares, (0.9,) * 10 + (0.1,), falling).verdict.key == "evidence.deletion_no"
+    assert DeletionCurve(shares, falling, falling).verdict.key == "evidence.deletion_no"
+    assert DeletionCurve(shares, falling, (0.9,) * 10 + (0.1,)).verdict.key == "evidence.deletion_yes"
 
 
 def test_a_map_survives_its_file(planted, tmp_path):

@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy.stats import binom, binomtest
 
+from engine.evidence.ranges import exact_interval
 from engine.evidence.uncertainty import (
     TEMPERATURE_RANGE,
     calibrated,
-    exact_interval,
     leave_one_patient_out,
     probability_ranges,
     unlike,

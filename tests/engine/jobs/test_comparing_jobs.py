@@ -1,0 +1,116 @@
+"""Jobs that ask a run once more: all methods compared and kept with it, its inner loop step by step, its sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from engine.evidence import judge
+from engine.jobs.queue import Cancelled
+from engine.jobs.work import KINDS, rooms
+from engine.jobs.work.adapt import Outdated, keep_cases
+from engine.learners import Support, learner, learners
+from engine.nouns import Case, Geometry
+from engine.projects.digest import marks_digest
+
+COUNT, ASKED = 10, 4
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty data folder that the jobs open instead of the one opened before."""
+    monkeypatch.setenv("HANDFUL_DATA_DIR", str(tmp_path / "data"))
+    for each in (rooms.settings, rooms.store, rooms.queue):
+        each.cache_clear()
+    yield tmp_path
+    for each in (rooms.settings, rooms.store, rooms.queue):
+        each.cache_clear()
+
+
+def run_of(name: str, keep: bool = True):
+    """A run as `adapt` files it, over numbers instead of pictures."""
+    rng = np.random.default_rng(0)
+    targets = torch.arange(2).repeat(COUNT // 2)
+    embeddings = torch.from_numpy(rng.normal(size=(COUNT + ASKED, 12)).astype(np.float32))
+    embeddings[:COUNT] += 1.2 * targets[:, None]
+    support = Support(embeddings[:COUNT], targets, ("a", "b"), tuple(f"p{i}" for i in range(COUNT)))
+    asked = [f"q{i}" for i in range(ASKED)]
+    ids = [f"s{i}" for i in range(COUNT)]
+    judged, _ = judge(learner(name), support, ids, embeddings[COUNT:], asked, asked)
+    raw = judged.to_json()
+    predictions = {p["case"]: p for p in raw.pop("predictions")}
+    store = rooms.store()
+    project = store.create_project("X", ["a", "b"]).id
+    for case in asked:
+        store.add_case(project, Case(case, "image", case, (1, 8, 8), Geometry(measured=False), case))
+    record = {**raw, "seed": 0, "look": "whole", "asked_look": "whole", "marks": marks_digest({}, {}, {})}
+    run = store.file_run(project, record, predictions)
+    if keep:
+        keep_cases(run.id, support, embeddings[COUNT:], asked)
+    return run
+
+
+def ask(kind: str, run, home, said=lambda *_: None, stop=lambda: False):
+    folder = home / "checkpoint"
+    folder.mkdir(exist_ok=True)
+    return KINDS[kind]({"run": run.id, "project": run.project_id}, said, stop, folder)
+
+
+def test_compare_keeps_every_method_with_the_run_and_says_how_far_it_is(home):
+    run, heard = run_of("protonet"), []
+    ask("compare", run, home, said=lambda done, total, note: heard.append((done / total, note)))
+    comparison = rooms.store().run(run.id).record["comparison"]
+    names = [each.name for each in learners()]
+    assert [row["name"] for row in comparison["methods"]] == names
+    assert all(row["tested"]["count"] == COUNT and len(row["answers"]) == ASKED for row in comparison["methods"])
+    assert comparison["recommended"] in names and comparison["notes"]
+    table = np.array(comparison["agreement"]["labelled"])
+    assert table.shape == (len(names), len(names)) and np.allclose(np.diag(table), 1) and np.allclose(table, table.T)
+    shares = [share for share, _ in heard]
+    assert shares == sorted(shares) and heard[-1][1]["values"]["total"] == len(names)
+    # The same split for all: the method of the run did on it what the run's own test says.
+    own = next(row for row in comparison["methods"] if row["name"] == "protonet")
+    assert own["tested"]["right"] == run.record["tested"]["right"]
+
+
+def test_compare_goes_on_where_a_killed_worker_left_it(home):
+    run = run_of("protonet")
+    calls = {"count": 0}
+
+    def stop() -> bool:
+        calls["count"] += 1
+        return calls["count"] > COUNT + 3  # the first method is done, the second has begun
+
+    with pytest.raises(Cancelled):
+        ask("compare", run, home, stop=stop)
+    assert "comparison" not in rooms.store().run(run.id).record
+    kept = sorted(p.stem for p in (home / "checkpoint").iterdir())
+    assert kept == [learners()[0].name]
+    ask("compare", run, home)
+    assert len(rooms.store().run(run.id).record["comparison"]["methods"]) == len(learners())
+
+
+def test_the_last_step_predicts_what_the_run_predicted_and_the_first_what_was_known_before(home):
+    run = run_of("maml")
+    result = ask("stepping", run, home)
+    trace = run.record["trace"]
+    assert result["steps"] == trace[-1][0] and len(result["loss"]) == result["steps"] + 1
+    assert result["loss"] == pytest.approx([t[1] for t in trace], abs=1e-3)
+    for case, rows in result["cases"].items():
+        assert rows[-1] == pytest.approx(rooms.store().predictions(run.id)[case]["probabilities"], abs=1e-3)
+        assert len(rows) == result["steps"] + 1
+
+
+@pytest.mark.parametrize("name", ["protonet", "nearest", "logistic"])
+def test_a_method_that_solves_at_once_has_no_steps(home, name):
+    result = ask("stepping", run_of(name), home)
+    assert result["steps"] == 0 and result["loss"] == []
+
+
+def test_a_run_from_elsewhere_is_answered_with_a_sentence(home):
+    run = run_of("protonet", keep=False)
+    for kind in ("compare", "stepping"):
+        with pytest.raises(Outdated) as caught:
+            ask(kind, run, home)
+        assert caught.value.note.key == "work.not_kept"
