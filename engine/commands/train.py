@@ -38,6 +38,11 @@ def run(args: argparse.Namespace) -> int:
         if args.steps:
             config["train"]["steps"] = args.steps
         print(train(config, out, _print_progress))
+    elif what == "encoder":
+        from engine.training.encoder import train as train_encoder
+
+        config["train"]["steps"] = args.steps or config["train"]["steps"]
+        print(train_encoder(config, out, _print_progress))
     elif what == "proposer":
         from engine.training.proposer import train as train_proposer
 
@@ -45,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         config["steps"] = args.steps or config["steps"]
         print(train_proposer(config))
     else:
-        raise ValueError(f'{path.name}: what = "{what}" is not known; pooling and proposer are')
+        raise ValueError(f'{path.name}: what = "{what}" is not known; encoder, pooling and proposer are')
     return 0
 
 

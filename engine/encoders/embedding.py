@@ -33,6 +33,7 @@ class Embedder(nn.Module):
         sizes = [channels for channels in network.channels for _ in range(2)] + [textures]
         lengths = [w for pair in STAGE_WEIGHTS for w in pair] + [TEXTURE_WEIGHT]
         weights = [torch.full((n,), w / n**0.5) for n, w in zip(sizes, lengths, strict=True)]
+        self.sizes = sizes
         self.register_buffer("weights", torch.cat(weights), persistent=False)
         self.register_buffer("centre", torch.zeros(sum(sizes)))
         self.register_buffer("scale", torch.ones(sum(sizes)))

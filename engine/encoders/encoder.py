@@ -20,7 +20,10 @@ from engine.encoders.views import VIEW_PX, make_views
 from engine.nouns import Place, Volume
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "weights"
-NETWORK_FILE, EMBEDDING_FILE, POOLING_FILE = "lite0.safetensors", "embedding.safetensors", "pooling.safetensors"
+# The network as ImageNet taught it and the scaling that fits it; what our own training moved on top, and its scaling.
+NETWORK_FILE, UNTRAINED_SCALE_FILE = "lite0.safetensors", "lite0_embedding.safetensors"
+TRAINED_FILE, EMBEDDING_FILE = "trained.safetensors", "embedding.safetensors"
+POOLING_FILE = "pooling.safetensors"
 RECIPE = "2"  # raise it with every change of code that changes embeddings: it is part of the cache key
 BATCH = 16
 
@@ -110,28 +113,41 @@ class Encoder:
         )
 
 
-def load_encoder(device: str = "cpu") -> Encoder:
-    """The shipped encoder. `device`: "cpu", "cuda" or "auto". FileNotFoundError where the weights are missing."""
+def load_encoder(device: str = "cpu", *, trained: bool = True) -> Encoder:
+    """The shipped encoder. `device`: "cpu", "cuda" or "auto". FileNotFoundError where the weights are missing.
+
+    `trained=False`: the network as ImageNet left it, to train from and to compare with.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return _load(device)
+    return _load(device, trained)
 
 
 @lru_cache(maxsize=2)
-def _load(device: str) -> Encoder:
-    network = Lite0()
-    weights = {k: v.float() for k, v in load_file(WEIGHTS / NETWORK_FILE).items()}
-    missing = network.load_state_dict(weights, strict=False)
-    if missing.unexpected_keys or any("num_batches_tracked" not in k for k in missing.missing_keys):
-        raise ValueError(f"{NETWORK_FILE} does not fit this version of Handful: install it again")
-    embedder = Embedder(fold(network))
-    embedder.load_state_dict({**embedder.state_dict(), **_read(EMBEDDING_FILE)})
+def _load(device: str, trained: bool) -> Encoder:
+    embedder = load_embedder(trained)
+    fold(embedder.network)
     pooling = SlicePooling(embedder.dimensions)
     pooling.load_state_dict({**pooling.state_dict(), **_read(POOLING_FILE)})
     digest = hashlib.sha256(RECIPE.encode())
-    for name in (NETWORK_FILE, EMBEDDING_FILE, POOLING_FILE):
+    scale = EMBEDDING_FILE if trained else UNTRAINED_SCALE_FILE
+    for name in (NETWORK_FILE, *((TRAINED_FILE,) if trained else ()), scale, POOLING_FILE):
         digest.update((WEIGHTS / name).read_bytes() if (WEIGHTS / name).exists() else b"")
     return Encoder(embedder, pooling, f"{RECIPE}-{digest.hexdigest()[:16]}", device)
+
+
+def load_embedder(trained: bool) -> Embedder:
+    """Network and scaling, batch norms not yet folded; with what our training moved, or as ImageNet left it."""
+    network = Lite0()
+    weights = {k: v.float() for k, v in load_file(WEIGHTS / NETWORK_FILE).items()}
+    if trained:
+        weights |= _read(TRAINED_FILE)
+    missing = network.load_state_dict(weights, strict=False)
+    if missing.unexpected_keys or any("num_batches_tracked" not in k for k in missing.missing_keys):
+        raise ValueError(f"{NETWORK_FILE} does not fit this version of Handful: install it again")
+    embedder = Embedder(network.eval())
+    embedder.load_state_dict({**embedder.state_dict(), **_read(EMBEDDING_FILE if trained else UNTRAINED_SCALE_FILE)})
+    return embedder
 
 
 def _read(name: str) -> dict[str, Tensor]:

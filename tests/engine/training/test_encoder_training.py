@@ -1,0 +1,150 @@
+"""Training the encoder: honest episodes, a closed-form head, variation that keeps labels, a run that can be killed."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from sklearn.linear_model import Ridge
+
+from engine.encoders.efficientnet import Lite0
+from engine.encoders.encoder import EMBEDDING_FILE, NETWORK_FILE, TRAINED_FILE, WEIGHTS, load_embedder
+from engine.training.crops import load_crops, vary
+from engine.training.encoder import RIDGE, Training, averaged, episode_loss, maps_of, train
+from engine.training.pictures import Pictures, draw_batch, load_pictures, vary_pictures
+
+
+def archive(folder, name="dots", n=24, classes=2):
+    """Pictures whose class is the side of a bright square; a group is two pictures of a class."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 60, (n, 40, 40), dtype=np.uint8)
+    for i in range(n):
+        images[i, 10 : 14 + 4 * (i % classes), 10:30] = 220
+    path = folder / f"{name}.npz"
+    np.savez(path, images=images, label=np.array([f"c{i % classes}" for i in range(n)]), group=groups(n, classes))
+    return path
+
+
+def groups(n, classes):
+    return np.array([f"p{i % classes}_{i // (2 * classes)}" for i in range(n)])
+
+
+def test_no_group_teaches_and_is_asked_in_one_episode():
+    labels = torch.tensor([i % 3 for i in range(60)])
+    patients = np.array([f"p{i // 4}" for i in range(60)])  # every patient has pictures of several classes
+    for seed in range(30):
+        index, target, support = draw_batch(labels, patients, 3, 24, np.random.default_rng(seed))
+        taught = {patients[i] for i in index[support].tolist()}
+        asked = {patients[i] for i in index[~support].tolist()}
+        assert not taught & asked
+        assert [int(labels[i]) for i in index[target == 0].tolist()] == [int(labels[index[target == 0][0]])] * int(
+            (target == 0).sum()
+        )
+
+
+def test_unknown_labels_are_never_drawn_and_one_class_is_refused():
+    labels = torch.tensor([-1, -1, 0, 0, 0, 1, 1, 1])
+    index, _, _ = draw_batch(labels, None, 5, 8, np.random.default_rng(0))
+    assert not {0, 1} & set(index.tolist())
+    with pytest.raises(ValueError, match="two classes"):
+        draw_batch(torch.tensor([0, 0, 0, 1]), None, 2, 8, np.random.default_rng(0))
+
+
+def test_the_head_of_an_episode_is_ridge_regression():
+    rng = np.random.default_rng(1)
+    x, target = torch.from_numpy(rng.standard_normal((20, 7))).float(), torch.arange(20) % 2
+    support = torch.arange(20) < 12
+    taught, asked = x[support].numpy(), x[~support].numpy()
+    middle = taught.mean(0)
+    size = ((taught - middle) ** 2).sum(1).mean()
+    wanted = np.eye(2)[target[support]] - 0.5
+    ridge = Ridge(alpha=RIDGE, fit_intercept=False).fit((taught - middle) / size**0.5, wanted)
+    scores = torch.from_numpy(ridge.predict((asked - middle) / size**0.5)).float()
+    expected = torch.nn.functional.cross_entropy(scores * np.exp(1.5), target[~support])
+    assert float(episode_loss(x, target, support, torch.tensor(1.5))) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_the_frozen_part_gets_no_gradient_and_the_maps_are_the_products_own():
+    embedder = load_embedder(trained=False)
+    network = embedder.network
+    views = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for ours, theirs in zip(maps_of(network, views), network(views), strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-3, rtol=1e-3)
+    module = Training(embedder, [])
+    module(views).square().sum().backward()
+    assert module.network.stem.conv.weight.grad is None
+    assert float(module.network.head.conv.weight.grad.abs().sum()) > 0
+
+
+def test_one_pictures_embedding_depends_on_no_other_in_training_mode():
+    module = Training(load_embedder(trained=False), []).train()
+    views = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(module(views)[:1], module(views[:1]), atol=1e-4)
+
+
+def test_variation_keeps_size_and_range_and_a_sided_set_is_never_mirrored(tmp_path):
+    one = load_pictures(archive(tmp_path))
+    views = vary_pictures(one, torch.arange(8), np.random.default_rng(0))
+    assert views.shape == (8, 3, 128, 128) and float(views.min()) >= 0 and float(views.max()) <= 1
+    half = torch.zeros(1, 1, 160, 160, dtype=torch.uint8)
+    half[..., :80] = 255  # bright on the left
+    sided = Pictures("half", half, torch.zeros(1), ("a",), np.array(["p"]), sided=True)
+    for seed in range(25):
+        seen = vary_pictures(sided, torch.zeros(1, dtype=torch.long), np.random.default_rng(seed))[0, 0]
+        assert float(seen[:, 30:60].mean()) > float(seen[:, 68:98].mean())
+
+
+def test_synthetic_places_vary_but_stay_what_they_are(tmp_path):
+    crops = load_crops(47000, 3, tmp_path, lambda *a: None)
+    assert set(crops.labels) == {"kind", "radius", "density"} and len(crops.hu) >= 3
+    rng = np.random.default_rng(0)
+    twice = vary(crops, torch.tensor([0, 0]), rng)
+    assert twice.shape == (2, 3, 128, 128) and float(twice.min()) >= 0 and float(twice.max()) <= 1
+    assert not torch.equal(twice[0], twice[1])
+    # the finding's square differs from a place in plain lung more than two scans of the finding do, in the lung window
+    normal = int(torch.nonzero(crops.labels["kind"] == 0)[0])
+    plain = vary(crops, torch.tensor([normal] * 8), rng)[:, 0, 48:80, 48:80].mean()
+    found = vary(crops, torch.tensor([0] * 8), rng)[:, 0, 48:80, 48:80].mean()
+    assert float(found) > float(plain) + 0.05
+
+
+def test_a_share_of_the_start_is_kept():
+    start, now = {"w": torch.zeros(2), "n": torch.tensor(1)}, {"w": torch.ones(2), "n": torch.tensor(3)}
+    assert averaged(now, start, 0.25)["w"].tolist() == [0.25, 0.25]
+
+
+def config(folder, steps):
+    return {
+        "seed": 1,
+        "data": {"corpus": str(folder), "phantoms": 0},
+        "train": {"steps": steps, "batch": 8, "rate": 1e-4, "decay": 0.0, "keep": 1.0, "every": 2},
+    }
+
+
+def test_a_run_goes_on_where_it_was_and_writes_weights_that_fit(tmp_path):
+    (tmp_path / "sets").mkdir()
+    archive(tmp_path / "sets")
+    archive(tmp_path / "sets", "rings", 20, 3)
+    lines = []
+    whole = train(config(tmp_path / "sets", 4), tmp_path / "whole", lambda *a: lines.append(a))
+    part = tmp_path / "parts"
+    # A run stopped after two of four steps: the learning rate of the longer run must be seen, so stop by an error.
+    with pytest.raises(KeyboardInterrupt):
+        train(config(tmp_path / "sets", 4), part, _stop_at(2))
+    train(config(tmp_path / "sets", 4), part, lambda *a: None)
+    a, b = load_file(whole / TRAINED_FILE), load_file(part / TRAINED_FILE)
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    # only the deep blocks moved, and what moved fits on top of the start
+    assert not any(k.startswith(("stem", "stages.0", "stages.3")) for k in a) and any("head" in k for k in a)
+    Lite0().load_state_dict({**load_file(WEIGHTS / NETWORK_FILE), **a}, strict=False)
+    assert load_file(part / EMBEDDING_FILE)["scale"].min() > 0
+    assert any("loss" in str(line[2]) for line in lines)
+
+
+def _stop_at(step):
+    def report(done, total, text):
+        if "loss" in text and done == step:
+            raise KeyboardInterrupt
+
+    return report
