@@ -5,26 +5,58 @@ The methods' files import torch and the standard library only, so each can be re
 
 from __future__ import annotations
 
+from engine.learners.finetune import FineTune
 from engine.learners.logistic import Logistic
-from engine.learners.maml import MAML
+from engine.learners.lstm_meta import LSTMMetaLearner
+from engine.learners.maml import ANIL, MAML, FirstOrderMAML
+from engine.learners.matching import Matching
 from engine.learners.nearest import Nearest
-from engine.learners.protocol import Adapted, Learner, OnStep, Step, Support, SupportError
+from engine.learners.numbers import AdaptedNumber, NumberSupport, adapt_number
+from engine.learners.platipus import Platipus
+from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Step, Support, SupportError
 from engine.learners.protonet import ProtoNet
+from engine.learners.reptile import Reptile
+from engine.learners.ridge import Ridge
+from engine.learners.scratch import Scratch
 from engine.learners.starts import shipped_start
 
-__all__ = ["Adapted", "Learner", "OnStep", "Step", "Support", "SupportError", "learner", "learners"]
+__all__ = [
+    "CLASSES",
+    "NUMBER",
+    "Adapted",
+    "AdaptedNumber",
+    "Learner",
+    "NumberSupport",
+    "OnStep",
+    "Step",
+    "Support",
+    "SupportError",
+    "adapt_number",
+    "learner",
+    "learners",
+]
 
 _MAKE = {
     "protonet": ProtoNet,
+    "matching": lambda: Matching(shipped_start("matching")),
     "maml": lambda: MAML(shipped_start("maml")),
+    "maml-first-order": lambda: FirstOrderMAML(shipped_start("maml-first-order")),
+    "anil": lambda: ANIL(shipped_start("anil")),
+    "reptile": lambda: Reptile(shipped_start("reptile")),
+    "lstm": lambda: LSTMMetaLearner(shipped_start("lstm")),
+    "platipus": lambda: Platipus(shipped_start("platipus")),
     "nearest": Nearest,
     "logistic": Logistic,
+    "ridge": Ridge,
+    "finetune": FineTune,
+    "scratch": Scratch,
 }
 
 
-def learners() -> list[Learner]:
-    """Every method, the meta-learners first, then the controls."""
-    return [make() for make in _MAKE.values()]
+def learners(target: str | None = None) -> list[Learner]:
+    """Every method, the meta-learners first, then the controls; with `target` those that take "classes" or "number"."""
+    made = [make() for make in _MAKE.values()]
+    return [each for each in made if target is None or target in each.targets]
 
 
 def learner(name: str) -> Learner:

@@ -21,9 +21,10 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from engine.learners.protocol import Support, class_means, class_weights, spread
+from engine.learners.numbers import NumberFit, NumberSupport
+from engine.learners.protocol import Adapted, Support, Trace, class_means, class_weights, spread
+from engine.nouns import Note
 
 # The start that nobody meta-learned: gradient descent on logistic regression from zero, in as many steps as a
 # dashboard can wait for. With cases of spread 1 a rate of 2 is stable (the loss is 1/2-smooth in each row).
@@ -65,10 +66,17 @@ def plain_start(dimensions: int, dtype: torch.dtype = torch.float32) -> Start:
     )
 
 
-def parameters_for(start: Start, support: Support) -> dict[str, Tensor]:
-    """The start of one task: {"rows": (c, d), "bias": (c,), "gate": (d,)}, differentiable in `start`."""
+def parameters_for(start: Start, support: Support | NumberSupport) -> dict[str, Tensor]:
+    """The start of one task: {"rows": (c, d), "bias": (c,), "gate": (d,)}, differentiable in `start`.
+
+    For a number there is one row, from `pull` times the mean of (standard target) * z, which is what the means of two
+    classes are for two classes.
+    """
     seen = place(start.gate, support.embeddings, support.embeddings)
-    rows = start.pull * class_means(seen, support.targets, len(support.classes))
+    if isinstance(support, NumberSupport):
+        rows = start.pull * (support.standard @ seen / len(seen))[None]
+    else:
+        rows = start.pull * class_means(seen, support.targets, len(support.classes))
     return {"rows": rows, "bias": rows.new_zeros(len(rows)), "gate": start.gate}
 
 
@@ -80,12 +88,76 @@ def place(gate: Tensor, embeddings: Tensor, support: Tensor) -> Tensor:
 
 def scores(parameters: dict[str, Tensor], embeddings: Tensor, support: Tensor) -> Tensor:
     """s(x): (m, d) -> (m, c); `support` (n, d) only fixes the mean and the spread."""
-    return place(parameters["gate"], embeddings, support) @ parameters["rows"].T + parameters["bias"]
+    return linear(place(parameters["gate"], embeddings, support), parameters)
 
 
-def support_loss(parameters: dict[str, Tensor], support: Support) -> Tensor:
-    """Cross-entropy on the labelled cases, every class with the same say."""
-    errors = cross_entropy(
-        scores(parameters, support.embeddings, support.embeddings), support.targets, reduction="none"
-    )
-    return (errors * class_weights(support)).sum()
+def linear(placed: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+    """z(x) -> s(x): (m, e) -> (m, c); rows of several models (s, c, e) give (s, m, c)."""
+    return placed @ parameters["rows"].transpose(-1, -2) + parameters["bias"].unsqueeze(-2)
+
+
+def error(scores: Tensor, support: Support | NumberSupport) -> Tensor:
+    """Loss of scores (n, c) on the labelled cases: cross-entropy, every class with the same say; for a number an eighth
+    of the mean squared error, whose curvature is that of the cross-entropy of two classes at even odds, so that rates
+    learned for classes fit. Scores of several models (s, n, c): the sum of their losses."""
+    if isinstance(support, NumberSupport):
+        return (scores[..., 0] - support.standard).square().mean(-1).sum() / 8
+    right = scores.log_softmax(-1)[..., torch.arange(len(support.targets)), support.targets]  # (..., n)
+    return -(right * class_weights(support)).sum()
+
+
+def support_loss(parameters: dict[str, Tensor], support: Support | NumberSupport) -> Tensor:
+    return error(scores(parameters, support.embeddings, support.embeddings), support)
+
+
+def number_of_rows(support: Support | NumberSupport) -> int:
+    return 1 if isinstance(support, NumberSupport) else len(support.classes)
+
+
+def axes(placed: Tensor) -> Tensor:
+    """(n, d) -> (r, d) orthonormal, r < n: the directions in which the labelled cases differ, widest first.
+
+    Gradients with respect to rows lie in them, so descent in r coordinates a row is descent in d, exactly. Which way an
+    axis points is arbitrary; a method must not depend on it.
+    """
+    _, sizes, found = torch.linalg.svd(placed.double(), full_matrices=False)
+    return found[sizes > 1e-6 * sizes[0].clamp(min=1e-12)].to(placed)
+
+
+def by_name(support: Support | NumberSupport, drawn: Tensor) -> Tensor:
+    """Random rows (c, ...) given out by the classes' names, so that the order of classes doesn't matter."""
+    if isinstance(support, NumberSupport):
+        return drawn
+    rank = {name: i for i, name in enumerate(sorted(support.classes))}
+    return drawn[[rank[name] for name in support.classes]]
+
+
+def adapted(
+    name: str,
+    support: Support,
+    theta: dict[str, Tensor],
+    trace: Trace,
+    notes: tuple[Note, ...],
+) -> Adapted:
+    """The adapted head as a model of classes."""
+    theta = {n: tensor.detach() for n, tensor in theta.items()}
+    embeddings = support.embeddings
+
+    def score(new: Tensor) -> Tensor:
+        return scores(theta, new, embeddings)
+
+    def space(new: Tensor) -> Tensor:
+        return place(theta["gate"], new, embeddings)
+
+    return Adapted(name, support.classes, score, space, None, tuple(trace.steps), support.notes + notes)
+
+
+def fitted(support: NumberSupport, theta: dict[str, Tensor], notes: tuple[Note, ...]) -> NumberFit:
+    """The adapted head as a model of a number."""
+    theta = {n: tensor.detach() for n, tensor in theta.items()}
+    embeddings = support.embeddings
+
+    def predict(new: Tensor) -> Tensor:
+        return scores(theta, new, embeddings)[:, 0]
+
+    return NumberFit(predict, lambda new: place(theta["gate"], new, embeddings), notes)

@@ -19,12 +19,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from engine.learners import head
 from engine.learners.descent import Guard, Loss, Parameters
-from engine.learners.protocol import Trace
+from engine.learners.numbers import NumberFit, NumberSupport
+from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, Trace
+from engine.nouns import Note
 
 UNITS = 20
 P = 10.0  # of the preprocessing
@@ -126,3 +130,99 @@ def shaped(coordinates: Tensor, like: Parameters) -> Parameters:
     """`flat` undone."""
     parts = coordinates.split([tensor.numel() for tensor in like.values()])
     return {n: part.reshape(t.shape) for (n, t), part in zip(like.items(), parts, strict=True)}
+
+
+class TwoSided(nn.Module):
+    """The rule's gates, averaged over both directions of every coordinate.
+
+    The head adapts in the axes that the labelled cases span, and which way an axis points is arbitrary. With gates that
+    are the same for (gradient, theta) and (-gradient, -theta), mirrored cases give mirrored answers.
+    """
+
+    def __init__(self, rule: MetaLSTM):
+        super().__init__()
+        self.rule = rule
+
+    def begin(self, theta: Tensor) -> tuple[Tensor, ...]:
+        return self.rule.begin(torch.cat([theta, -theta]))
+
+    def forward(
+        self, loss: Tensor, gradient: Tensor, theta: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        i, f, state = self.rule(loss, torch.cat([gradient, -gradient]), torch.cat([theta, -theta]), state)
+        return i.view(2, -1).mean(0), f.view(2, -1).mean(0), state
+
+
+# Rows are UNIT times their coordinates. A rate is a sigmoid, so at most 1; in these coordinates that is as far as the
+# longest steps that MAML learned over the same embedding (rates of 4 to 10, UNIT squared is 16).
+UNIT = 4.0
+STEPS = 12  # as published for one case a class
+
+
+@dataclass(frozen=True)
+class LSTMStart:
+    """What meta-training learned for the head: the rule, and c_0 (every class from `pull` times its mean)."""
+
+    rule: MetaLSTM
+    pull: Tensor
+    steps: int = STEPS
+
+
+def plain_lstm_start() -> LSTMStart:
+    """The rule before any training: gradient descent at one rate (2 for the rows, as `head.PLAIN_RATE`)."""
+    generator = torch.random.get_rng_state()
+    torch.manual_seed(0)
+    rule = MetaLSTM(keep=8.0, rate=head.PLAIN_RATE / UNIT**2)
+    torch.random.set_rng_state(generator)
+    return LSTMStart(rule.requires_grad_(False), torch.zeros(()))
+
+
+def adapt_head(
+    start: LSTMStart,
+    support: Support | NumberSupport,
+    steps: int | None = None,
+    trace: Trace | None = None,
+    guard: Guard | None = None,
+) -> Parameters:
+    """The head after the rule's steps in the coordinates of the cases' axes; differentiable in the start."""
+    gate = support.embeddings.new_zeros(support.embeddings.shape[1])
+    placed = head.place(gate, support.embeddings, support.embeddings)
+    found = head.axes(placed)  # (r, d)
+    inside = placed @ found.T  # (n, r)
+    begun = head.parameters_for(head.Start(gate, start.pull, {}), support)
+    theta = {"rows": begun["rows"] @ found.T / UNIT, "bias": begun["bias"] / UNIT}
+
+    def loss(coordinates: Parameters) -> Tensor:
+        return head.error(head.linear(inside, {n: UNIT * t for n, t in coordinates.items()}), support)
+
+    end = unroll(loss, theta, TwoSided(start.rule), steps or start.steps, trace=trace, guard=guard)
+    return {"rows": UNIT * end["rows"] @ found, "bias": UNIT * end["bias"], "gate": gate}
+
+
+class LSTMMetaLearner(Learner):
+    """The learned rule over a cached embedding. `start` None: the untrained rule, and it is said."""
+
+    name = "lstm"
+    paper = "Ravi & Larochelle 2017, Optimization as a Model for Few-Shot Learning, ICLR"
+    targets = (CLASSES, NUMBER)
+
+    def __init__(self, start: LSTMStart | None = None):
+        self.start = start
+
+    def adapt(
+        self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
+    ) -> Adapted:
+        trace = Trace(on_step)
+        theta, notes = self._unroll(support, steps, trace)
+        return head.adapted(self.name, support, theta, trace, notes)
+
+    def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
+        return head.fitted(support, *self._unroll(support, steps, trace))
+
+    def _unroll(
+        self, support: Support | NumberSupport, steps: int | None, trace: Trace
+    ) -> tuple[Parameters, tuple[Note, ...]]:
+        guard = Guard(self.name)
+        with torch.no_grad():
+            theta = adapt_head(self.start or plain_lstm_start(), support, steps, trace, guard)
+        return theta, guard.notes if self.start else (Note("learners.plain_start"), *guard.notes)

@@ -16,16 +16,18 @@ on sinusoids, or the dashboard's head over a cached embedding (`engine/learners/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from engine.learners import head
 from engine.learners.descent import Guard, Loss, Parameters, module_loss
-from engine.learners.protocol import Adapted, Learner, OnStep, Support, Trace
+from engine.learners.numbers import NumberFit, NumberSupport
+from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, Trace
 from engine.nouns import Note
 
-__all__ = ["MAML", "Loss", "Parameters", "inner_loop", "meta_loss", "module_loss"]
+__all__ = ["ANIL", "MAML", "FirstOrderMAML", "Loss", "Parameters", "inner_loop", "meta_loss", "module_loss"]
 
 
 def inner_loop(
@@ -91,26 +93,35 @@ def meta_loss(
 class MAML(Learner):
     """MAML over a cached embedding. `start` is what meta-training found; None is the plain, unlearned start.
 
-    `anil`: only the classifier adapts, the weighing of the embedding stays as meta-learned. `first_order` matters in
-    meta-training alone (`engine.training.maml`): adapting needs no second derivatives.
+    All of the head adapts: the classifier and, where the start has rates for it, the weighing of the embedding.
     """
 
     name = "maml"
     paper = "Finn, Abbeel & Levine 2017, Model-Agnostic Meta-Learning, arXiv 1703.03400"
+    targets = (CLASSES, NUMBER)
+    adapts: ClassVar[tuple[str, ...]] = ("rows", "bias", "gate")
 
-    def __init__(self, start: head.Start | None = None, anil: bool = False):
-        self.start, self.anil = start, anil
+    def __init__(self, start: head.Start | None = None):
+        self.start = start
 
     def adapt(
         self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
     ) -> Adapted:
-        dimensions, notes = support.embeddings.shape[1], support.notes
+        trace = Trace(on_step)
+        theta, notes = self._descend(support, steps, trace)
+        return head.adapted(self.name, support, theta, trace, notes)
+
+    def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
+        return head.fitted(support, *self._descend(support, steps, trace))
+
+    def _descend(
+        self, support: Support | NumberSupport, steps: int | None, trace: Trace
+    ) -> tuple[Parameters, tuple[Note, ...]]:
+        dimensions, notes = support.embeddings.shape[1], ()
         start = self.start and self.start.fitted(dimensions)
         if start is None:
-            start = head.plain_start(dimensions)
-            notes += (Note("learners.plain_start"),)
-        rates = {n: rate for n, rate in start.rates.items() if rate.any() and not (self.anil and n == "gate")}
-        trace = Trace(on_step)
+            start, notes = head.plain_start(dimensions), (Note("learners.plain_start"),)
+        rates = {n: start.rates[n] for n in self.adapts if start.rates[n].any()}
         theta, halvings = inner_loop(
             lambda parameters: head.support_loss(parameters, support),
             head.parameters_for(start, support),
@@ -118,16 +129,23 @@ class MAML(Learner):
             start.steps if steps is None else steps,
             second_order=False,
             trace=trace,
+            name=self.name,
         )
         if halvings:
             notes += (Note("learners.step_halved", {"count": halvings}),)
-        theta = {name: tensor.detach() for name, tensor in theta.items()}
-        embeddings = support.embeddings
+        return theta, notes
 
-        def score(new: Tensor) -> Tensor:
-            return head.scores(theta, new, embeddings)
 
-        def space(new: Tensor) -> Tensor:
-            return head.place(theta["gate"], new, embeddings)
+class FirstOrderMAML(MAML):
+    """The same, meta-trained without second derivatives: the gradient at the adapted weights moves the start."""
 
-        return Adapted(self.name, support.classes, score, space, None, tuple(trace.steps), notes)
+    name = "maml-first-order"
+    paper = "Finn, Abbeel & Levine 2017, section 5.2, arXiv 1703.03400"
+
+
+class ANIL(MAML):
+    """Almost no inner loop: the classifier alone adapts, what lies below stays as meta-learned."""
+
+    name = "anil"
+    paper = "Raghu, Raghu, Bengio & Vinyals 2020, Rapid Learning or Feature Reuse?, arXiv 1909.09157"
+    adapts = ("rows", "bias")

@@ -17,9 +17,15 @@ averages over a few orders that depend on the cases themselves, not on how someb
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize, one_hot
+from torch.nn.functional import cross_entropy, normalize, one_hot
+
+from engine.learners.numbers import NumberFit, NumberSupport
+from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, Trace, class_weights
+from engine.nouns import Note
 
 SCALE = 10.0  # where a learned scale starts
 ORDERS = 4
@@ -77,3 +83,93 @@ def orders_of(support: Tensor, count: int = ORDERS) -> list[Tensor]:
     draw = torch.Generator().manual_seed(0)
     directions = torch.randn(support.shape[1], count, generator=draw).to(support)
     return list((support @ directions).argsort(0).T)
+
+
+@dataclass(frozen=True)
+class MatchingStart:
+    """What meta-training learned over the cached embedding.
+
+    `scale` of the cosines. Full context embeddings can't have the embedding's thousands of units, so they see
+    `projection` (k, d) of it, and what they find corrects the cosine of the whole: scale * cos + `mix` * cos in their
+    space. `mix` 0, or no projection that fits: plain cosine attention.
+    """
+
+    scale: Tensor
+    mix: Tensor
+    projection: Tensor | None = None
+    context: FullContext | None = None
+
+    def fits(self, dimensions: int) -> bool:
+        return self.projection is not None and self.projection.shape[1] == dimensions and bool(self.mix != 0)
+
+
+PLAIN = MatchingStart(torch.tensor(SCALE), torch.zeros(()))
+
+
+def log_attention(
+    start: MatchingStart, query: Tensor, support: Tensor, share: Tensor, orders: list[Tensor] | None = None
+) -> Tensor:
+    """(m, d), (n, d), both around the support's mean -> (orders, m, n) logarithms of attention; `share` (n,) is what
+    each case has a say of beforehand. One order where context is off."""
+    plain = start.scale * normalize(query, dim=-1) @ normalize(support, dim=-1).T + share.log()
+    if not start.fits(query.shape[1]):
+        return plain.log_softmax(-1)[None]
+    size = support.square().sum(1).mean().sqrt().clamp(min=1e-12)
+    q, s = (normalize(start.projection @ (x / size).T, dim=0).T for x in (query, support))
+    found = []
+    for order in orders or orders_of(support):
+        seen = start.context.see_support(s[order])
+        near = normalize(start.context.see_query(q, seen), dim=-1) @ normalize(seen, dim=-1).T
+        found.append((plain + start.mix * near[:, order.argsort()]).log_softmax(-1))
+    return torch.stack(found)
+
+
+def class_scores(start: MatchingStart, query: Tensor, support: Support, orders: list[Tensor] | None = None) -> Tensor:
+    """(m, d) -> (m, c) logarithms of the probabilities, every class with the same say; differentiable in `start`."""
+    shift = support.embeddings.mean(0)
+    share = class_weights(support)
+    found = log_attention(start, query - shift, support.embeddings - shift, share, orders)
+    answers = torch.stack([answer(each, support.targets, len(support.classes)) for each in found])
+    return answers.logsumexp(0) - torch.tensor(float(len(answers))).log()
+
+
+class Matching(Learner):
+    """Attention over the labelled cases of a cached embedding. `start` None: a fixed scale, and it is said."""
+
+    name = "matching"
+    paper = "Vinyals et al. 2016, Matching Networks for One Shot Learning, arXiv 1606.04080"
+    targets = (CLASSES, NUMBER)
+
+    def __init__(self, start: MatchingStart | None = None):
+        self.start = start
+
+    @property
+    def _notes(self) -> tuple[Note, ...]:
+        return () if self.start else (Note("learners.plain_start"),)
+
+    def adapt(
+        self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
+    ) -> Adapted:
+        trace, start, shift = Trace(on_step), self.start or PLAIN, support.embeddings.mean(0)
+
+        def score(new: Tensor) -> Tensor:
+            return class_scores(start, new, support)
+
+        def space(new: Tensor) -> Tensor:
+            return normalize(new - shift, dim=-1)
+
+        with torch.no_grad():
+            loss = cross_entropy(score(support.embeddings), support.targets, reduction="none")
+        trace.add(0, float((loss * class_weights(support)).sum()))
+        return Adapted(self.name, support.classes, score, space, None, tuple(trace.steps), support.notes + self._notes)
+
+    def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
+        start, shift, values = self.start or PLAIN, support.embeddings.mean(0), support.standard
+        share = torch.full_like(values, 1 / len(values))
+
+        def predict(new: Tensor) -> Tensor:
+            return (log_attention(start, new - shift, support.embeddings - shift, share).exp() @ values).mean(0)
+
+        with torch.no_grad():
+            trace.add(0, float((predict(support.embeddings) - values).square().mean()))
+        return NumberFit(predict, lambda new: normalize(new - shift, dim=-1), self._notes)

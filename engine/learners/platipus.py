@@ -17,17 +17,22 @@ mean + sqrt(v) * noise with the noise given from outside, so with fixed noise al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from engine.learners import head
 from engine.learners.descent import Loss, Parameters
 from engine.learners.maml import inner_loop
-from engine.learners.protocol import Trace
+from engine.learners.numbers import NumberFit, NumberSupport
+from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, Trace
+from engine.nouns import Note
 
+SAMPLES = 20
 SIGMA = 0.05  # of the first distribution: small against weights of usual size, or nothing can be learned through it
 
 
@@ -119,3 +124,80 @@ def sample(
     rates = {n: r.detach() for n, r in distribution.rates.items()}
     phi, halvings = inner_loop(support, theta, rates, steps, second_order=False, trace=trace, name="PLATIPUS")
     return {n: t.detach() for n, t in phi.items()}, halvings
+
+
+def plain_distribution() -> Distribution:
+    """For the head, before any training: plain gradient descent from rows that differ by 0.3 in scores."""
+    rate = torch.full((head.PLAIN_STEPS,), head.PLAIN_RATE)
+    narrow = {n: torch.tensor(2 * math.log(0.3)) for n in ("rows", "bias")}
+    small = {n: torch.tensor(math.log(math.expm1(0.1))) for n in ("rows", "bias")}
+    return Distribution({"pull": torch.zeros(())}, narrow, narrow, {"rows": rate, "bias": rate}, small, small)
+
+
+def of_task(learned: Distribution, support: Support | NumberSupport) -> Distribution:
+    """The distribution of the head's tensors: any number of classes from scalars. The learned `pull` places the mean of
+    every class's row at `pull` times the class's mean; its variances hold for every number of every row."""
+    gate = support.embeddings.new_zeros(support.embeddings.shape[1])
+    begun = head.parameters_for(head.Start(gate, learned.mean["pull"], {}), support)
+    return replace(learned, mean={"rows": begun["rows"], "bias": begun["bias"]})
+
+
+def noise_of(support: Support | NumberSupport, samples: int, seed: int) -> Parameters:
+    """Standard normal numbers for the rows and biases of `samples` models, given out by the classes' names."""
+    draw = torch.Generator().manual_seed(seed)
+    count, dimensions = head.number_of_rows(support), support.embeddings.shape[1]
+    drawn = head.by_name(support, torch.randn(count, samples, dimensions + 1, generator=draw)).to(support.embeddings)
+    return {"rows": drawn[..., :-1].transpose(0, 1), "bias": drawn[..., -1].T}
+
+
+def head_loss(support: Support | NumberSupport) -> Loss:
+    """On the labelled cases, summed over the models whose rows and biases are given."""
+    gate = support.embeddings.new_zeros(support.embeddings.shape[1])
+    placed = head.place(gate, support.embeddings, support.embeddings)
+    return lambda theta: head.error(head.linear(placed, theta), support)
+
+
+class Platipus(Learner):
+    """PLATIPUS over a cached embedding: the mean answer of `samples` models, each of which can be asked."""
+
+    name = "platipus"
+    paper = "Finn, Xu & Levine 2018, Probabilistic Model-Agnostic Meta-Learning, arXiv 1806.02817"
+    targets = (CLASSES, NUMBER)
+
+    def __init__(self, start: Distribution | None = None, samples: int = SAMPLES):
+        self.start, self.samples = start, samples
+
+    def adapt(
+        self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
+    ) -> Adapted:
+        trace = Trace(on_step)
+        each, space, notes = self._draw(support, steps, seed, trace)
+
+        def score(new: Tensor) -> Tensor:
+            return each(new).log_softmax(-1).logsumexp(0) - math.log(self.samples)
+
+        return Adapted(
+            self.name, support.classes, score, space, None, tuple(trace.steps), support.notes + notes, sampled=each
+        )
+
+    def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
+        each, space, notes = self._draw(support, steps, seed, trace)
+        return NumberFit(lambda new: each(new)[..., 0].mean(0), space, notes, lambda new: each(new)[..., 0])
+
+    def _draw(
+        self, support: Support | NumberSupport, steps: int | None, seed: int, trace: Trace
+    ) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor], tuple[Note, ...]]:
+        learned = self.start or plain_distribution()
+        steps = len(learned.rates["rows"]) if steps is None else steps
+        noise = noise_of(support, self.samples, seed)
+        told = Trace(lambda step: trace.add(step.step, step.loss / self.samples))  # of a model, on average
+        phi, halvings = sample(of_task(learned, support), head_loss(support), noise, steps, trace=told)
+        notes = () if self.start else (Note("learners.plain_start"),)
+        if halvings:
+            notes += (Note("learners.step_halved", {"count": halvings}),)
+        embeddings, gate = support.embeddings, support.embeddings.new_zeros(support.embeddings.shape[1])
+
+        def space(new: Tensor) -> Tensor:
+            return head.place(gate, new, embeddings)
+
+        return lambda new: head.linear(space(new), phi), space, notes

@@ -11,13 +11,18 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
 from engine.nouns import Note
 from engine.sentences import say
+
+if TYPE_CHECKING:
+    from engine.learners.numbers import NumberFit, NumberSupport
+
+CLASSES, NUMBER = "classes", "number"  # what may be asked of a learner
 
 
 class SupportError(ValueError):
@@ -100,6 +105,7 @@ class Adapted:
     `score` turns embeddings (m, d) into one number a class (m, c); `space` turns them into the coordinates (m, e) in
     which this learner measures likeness; `prototypes` (c, e) are its typical cases there, None where it has none.
     `temperature` divides the scores before the softmax; calibration sets it (`engine.evidence.uncertainty`).
+    `sampled` turns embeddings into the scores (s, m, c) of several models of the task, for a learner that has them.
     """
 
     learner: str
@@ -110,6 +116,7 @@ class Adapted:
     trace: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
     temperature: float = 1.0
+    sampled: Callable[[Tensor], Tensor] | None = None
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """(m, d) -> (m, c), differentiable; each row depends on its own case alone."""
@@ -118,6 +125,10 @@ class Adapted:
     def probabilities(self, embeddings: Tensor) -> Tensor:
         """(m, d) -> (m, c), rows sum to 1."""
         return torch.softmax(self.logits(embeddings), dim=1)
+
+    def samples(self, embeddings: Tensor) -> Tensor | None:
+        """(m, d) -> (s, m, c) probabilities by each model a learner drew (PLATIPUS); None for all others."""
+        return None if self.sampled is None else torch.softmax(self.sampled(embeddings) / self.temperature, dim=2)
 
     def distances(self, query: Tensor, support: Tensor) -> Tensor:
         """Euclidean distance in the learner's own space: (m, d), (n, d) -> (m, n)."""
@@ -138,7 +149,7 @@ class Learner(ABC):
 
     name: ClassVar[str]
     paper: ClassVar[str]
-    targets: ClassVar[tuple[str, ...]] = ("classes",)
+    targets: ClassVar[tuple[str, ...]] = (CLASSES,)
 
     @property
     def about(self) -> Note:
@@ -158,6 +169,10 @@ class Learner(ABC):
         `steps`: inner steps, None for the method's own number; a method without steps ignores it. `seed` fixes
         whatever is drawn. `on_step` is called after each step and may raise to stop. Raises SupportError.
         """
+
+    def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
+        """Learn a number instead of a class, where "number" is among `targets`; see `numbers.adapt_number`."""
+        raise SupportError(Note("learners.classes_only", {"name": self.name}))
 
 
 class Trace:

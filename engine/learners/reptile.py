@@ -15,13 +15,17 @@ mini-batch, as in the paper's Omniglot runs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from engine.learners import head
 from engine.learners.adam import AdamState, adam_descent
 from engine.learners.descent import Guard, Loss, Parameters
-from engine.learners.protocol import Trace
+from engine.learners.numbers import NumberFit, NumberSupport
+from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, Trace
+from engine.nouns import Note
 
 BETAS = (0.0, 0.999)  # no momentum: steps of one task must not go on in the direction of the last
 
@@ -74,3 +78,81 @@ def towards(start: Parameters, ends: Sequence[Parameters]) -> Tensor:
     section 3: "treat it as a gradient and plug it into Adam")."""
     halves = [(start[n] - torch.stack([end[n] for end in ends]).mean(0)).square().sum() / 2 for n in start]
     return torch.stack(halves).sum()
+
+
+@dataclass(frozen=True)
+class ReptileStart:
+    """What Reptile learned for the head: `pull` (scalar; every class starts alike, from `pull` times its mean), and the
+    optimiser's second moments as training left them: of the rows (d,), the same for every class, of bias and pull."""
+
+    pull: Tensor
+    second: Parameters
+    count: int
+    rate: float
+    steps: int
+
+    def fitted(self, dimensions: int) -> ReptileStart:
+        """For an embedding of another length: the moments' mean, as its numbers are smaller the more there are."""
+        rows = self.second.get("rows")
+        if rows is None or len(rows) == dimensions:
+            return self
+        same = (rows.mean() * len(rows) / dimensions).expand(dimensions)
+        return replace(self, second={**self.second, "rows": same})
+
+
+# Before any training: second moments of the size they have for two classes at even odds. Without any, Adam would blow
+# up gradients that are nothing but rounding (a bias at even odds) to full steps.
+PLAIN = ReptileStart(
+    torch.zeros(()), {"rows": torch.tensor([0.1]), "bias": torch.tensor(0.1), "pull": torch.tensor(0.1)}, 1000, 0.02, 10
+)
+
+
+def task_parameters(start: ReptileStart, rows: int, dimensions: int) -> tuple[Parameters, AdamState]:
+    """theta and the optimiser's state for one task: rows move from zero, on top of the pull."""
+    pull = start.pull.detach()
+    theta = {"rows": pull.new_zeros(rows, dimensions), "bias": pull.new_zeros(rows), "pull": pull}
+    second = {n: start.second[n].expand(theta[n].shape) for n in start.second}
+    return theta, AdamState({}, second, start.count)
+
+
+def head_parameters(theta: Parameters, support: Support | NumberSupport) -> Parameters:
+    """The head that theta stands for."""
+    gate = theta["rows"].new_zeros(support.embeddings.shape[1])
+    begun = head.parameters_for(head.Start(gate, theta["pull"], {}), support)
+    return {"rows": begun["rows"] + theta["rows"], "bias": theta["bias"], "gate": gate}
+
+
+def head_loss(support: Support | NumberSupport) -> Loss:
+    return lambda theta: head.support_loss(head_parameters(theta, support), support)
+
+
+class Reptile(Learner):
+    """Reptile over a cached embedding. `start` None: a plain start, and it is said."""
+
+    name = "reptile"
+    paper = "Nichol, Achiam & Schulman 2018, On First-Order Meta-Learning Algorithms, arXiv 1803.02999"
+    targets = (CLASSES, NUMBER)
+
+    def __init__(self, start: ReptileStart | None = None):
+        self.start = start
+
+    def adapt(
+        self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
+    ) -> Adapted:
+        trace = Trace(on_step)
+        theta, notes = self._descend(support, steps, trace)
+        return head.adapted(self.name, support, theta, trace, notes)
+
+    def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
+        return head.fitted(support, *self._descend(support, steps, trace))
+
+    def _descend(
+        self, support: Support | NumberSupport, steps: int | None, trace: Trace
+    ) -> tuple[Parameters, tuple[Note, ...]]:
+        dimensions, guard = support.embeddings.shape[1], Guard(self.name)
+        start = (self.start or PLAIN).fitted(dimensions)
+        theta, state = task_parameters(start, head.number_of_rows(support), dimensions)
+        steps = start.steps if steps is None else steps
+        end, _ = inner(head_loss(support), theta, start.rate, steps, state, trace=trace, guard=guard)
+        notes = guard.notes if self.start else (Note("learners.plain_start"), *guard.notes)
+        return head_parameters(end, support), notes

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 import engine.learners as room
-from engine.learners import Support, SupportError, learner, learners
+from engine import methods
+from engine.learners import CLASSES, Support, SupportError, learner, learners
 from engine.sentences import LANGUAGES, say, table
 
-NAMES = [each.name for each in learners()]
+NAMES = [each.name for each in learners(CLASSES)]
 
 
 def make_support(counts=(5, 5), dimensions=40, apart=3.0, seed=0, names=None) -> Support:
@@ -158,8 +159,14 @@ def test_a_patient_on_both_sides_is_refused():
 
 
 def test_an_unknown_name_is_answered_with_the_names_there_are():
-    with pytest.raises(ValueError, match="protonet, maml, nearest, logistic"):
+    with pytest.raises(ValueError, match="protonet, matching, maml"):
         learner("magic")
+
+
+def test_the_list_that_needs_no_torch_is_the_registry():
+    listed = {**methods.META_LEARNERS, **methods.CONTROLS}
+    assert [(each.name, each.targets) for each in learners()] == list(listed.items())
+    assert methods.methods("number") == tuple(each.name for each in learners("number"))
 
 
 def test_every_learner_is_described_in_both_languages():
