@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
@@ -71,19 +72,79 @@ def _symbol(point: Mapping, mark) -> str:
     return name + "-open" if point.get("unlike") else name
 
 
-def trace(steps: Sequence[Mapping], x_title: str, y_title: str, height: int = 200) -> go.Figure:
-    """Loss against adaptation step. A step: {"step", "loss"}."""
+def trace(steps: Sequence[Mapping], x_title: str, y_title: str, height: int = 200, at: int | None = None) -> go.Figure:
+    """Loss against adaptation step. A step: {"step", "loss"}; `at` marks one of them."""
     figure = go.Figure()
     figure.add_scatter(
         x=[s["step"] for s in steps],
         y=[s["loss"] for s in steps],
-        mode="lines+markers",
+        mode="lines+markers" if at is None else "lines",
         line={"color": NEUTRAL},
         hovertemplate="%{x}: %{y:.3f}<extra></extra>",
     )
+    for step in steps:
+        if step["step"] == at:
+            figure.add_scatter(
+                x=[at], y=[step["loss"]], mode="markers", hoverinfo="skip", marker={"color": NEUTRAL, "size": 10}
+            )
+            _here(figure, at)
     figure.update_xaxes(title=x_title, dtick=1 if len(steps) < 12 else None)
     figure.update_yaxes(title=y_title, rangemode="tozero")
     return _plain(figure, height, axes=True)
+
+
+def paths(
+    cases: Sequence[Mapping], classes: Sequence[str], x_title: str, height: int, *, at: int, selected: str | None
+) -> go.Figure:
+    """The probability of the final answer after each step, a line a case in its class's colour.
+
+    A case: {"id", "title", "name", "values" (a step each), "flips": bool}. One whose answer flipped on the way is
+    drawn whole, the others thin; the selected one is thick.
+    """
+    figure = go.Figure()
+    for case in sorted(cases, key=lambda c: (c["id"] == selected, c["flips"])):
+        mark = class_mark(classes, case["name"]) if case["name"] in classes else None
+        chosen = case["id"] == selected
+        figure.add_scatter(
+            x=list(range(len(case["values"]))),
+            y=case["values"],
+            mode="lines",
+            name=case["title"],
+            opacity=1.0 if chosen else 0.85 if case["flips"] else 0.35,
+            line={"color": mark.colour if mark else NEUTRAL, "width": 4 if chosen else 2 if case["flips"] else 1},
+            hovertemplate=f"{html.escape(case['title'])} · {html.escape(case['name'])} %{{y:.2f}}<extra></extra>",
+        )
+    _here(figure, at)
+    figure.update_xaxes(title=x_title)
+    figure.update_yaxes(range=[-0.02, 1.02], tickvals=[0, 0.5, 1])
+    return _plain(figure, height, axes=True)
+
+
+def deletion(
+    shares: Sequence[float], marked: Sequence[float], elsewhere: Sequence[float], words: Mapping[str, str]
+) -> go.Figure:
+    """The score left with ever more blurred: the marked places first (full line), others first (dashed).
+
+    `words`: the texts of "x", "y", "marked" and "elsewhere".
+    """
+    figure = go.Figure()
+    for name, values, dash in (("marked", marked, "solid"), ("elsewhere", elsewhere, "dot")):
+        figure.add_scatter(
+            x=[100 * share for share in shares],
+            y=list(values),
+            mode="lines",
+            name=words[name],
+            line={"color": NEUTRAL, "width": 3 if dash == "solid" else 2, "dash": dash},
+            hovertemplate="%{x:.0f} %: %{y:.2f}<extra></extra>",
+        )
+    figure.update_xaxes(title=words["x"], ticksuffix=" %")
+    figure.update_yaxes(title=words["y"], range=[-0.02, 1.02])
+    figure = _plain(figure, 190, axes=True)
+    return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.18, "x": 0})
+
+
+def _here(figure: go.Figure, at: int) -> None:
+    figure.add_vline(x=at, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
 
 
 def _plain(figure: go.Figure, height: int, *, axes: bool) -> go.Figure:

@@ -31,7 +31,8 @@ class TypicalCase:
 @dataclass(frozen=True)
 class Predicted:
     """One predicted case: scores by class with their likely range, whether it is unlike anything labelled, where was
-    looked (best first), the most similar labelled cases, and the typical case of each class."""
+    looked (best first), the most similar labelled cases, the typical case of each class, and for a method that draws
+    several models of the task the range of their scores."""
 
     case: str
     predicted: str
@@ -42,6 +43,7 @@ class Predicted:
     places: tuple[Place, ...]
     near: tuple[Near, ...]
     typical: tuple[TypicalCase, ...]
+    sampled: Mapping[str, tuple[float, float]] | None
 
     @property
     def score(self) -> float:
@@ -75,4 +77,7 @@ class Predicted:
                 for n, mm in zip(raw["neighbours"], at, strict=True)
             ),
             tuple(TypicalCase(t["label"], t["distance"], t["case"]) for t in raw["typical"]),
+            {name: (low, high) for name, (low, high) in zip(classes, raw["sampled"], strict=True)}
+            if raw.get("sampled")
+            else None,
         )

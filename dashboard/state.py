@@ -1,7 +1,8 @@
 """What a page run knows: the store, the open project, its cases and labels, the step, the case looked at.
 
-The address carries project, step and case (`?p=..&s=..&c=..`), so that a reload, a bookmark or a second tab comes
-back to the same place; everything else is read from the store on each run, which is a few milliseconds.
+The address carries project, step, case and what of a step is shown (`?p=..&s=..&c=..&v=..`), so that a reload, a
+bookmark or a second tab comes back to the same place; everything else is read from the store on each run, which is a
+few milliseconds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from engine.projects.split import Split, split_cases
 from engine.projects.store import Store
 from engine.settings import Settings, load_settings
 
+RUNS_BACK = 20  # how far back a comparison is looked for: each choice of a method since is a run
 STEPS = ("gather", "label", "adapt", "evidence", "report")
 
 
@@ -86,13 +88,32 @@ class Page:
     @property
     def stale(self) -> bool:
         """True if a label, place or region changed since the newest run."""
-        return self.run is not None and self.run.record["marks"] != marks_digest(self.labels, self.places, self.regions)
+        return self.run is not None and self.run.record["marks"] != self.marks
+
+    @cached_property
+    def marks(self) -> str:
+        """One digest of all that was said of the cases."""
+        return marks_digest(self.labels, self.places, self.regions)
 
     @cached_property
     def predictions(self) -> dict[str, Predicted]:
         """case id -> what the newest run predicted; empty before the first."""
         raw = self.store.predictions(self.run.id) if self.run else {}
         return {case: Predicted.from_json(each) for case, each in raw.items()}
+
+    @cached_property
+    def comparison(self) -> Mapping[str, Any] | None:
+        """All methods on the same cases, looked at the same way, as the newest run: kept with it or one before it."""
+        if self.run is None:
+            return None
+
+        def same(run: Run) -> bool:
+            return all(run.record.get(k) == self.run.record.get(k) for k in ("marks", "look", "seed"))
+
+        if "comparison" in self.run.record:
+            return self.run.record["comparison"]
+        runs = self.store.runs(self.project.id, limit=RUNS_BACK)
+        return next((r.record["comparison"] for r in runs if "comparison" in r.record and same(r)), None)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -114,10 +135,13 @@ class Page:
         return self.words("app.case", number=self.by_id[case_id].number)
 
     def note(self, note: Mapping[str, Any]) -> str:
-        """The sentence of a note, with a case called by its number and not by its id."""
+        """The sentence of a note, with a case called by its number and a method by its name, not by their ids."""
         values = dict(note["values"])
         if values.get("case") in self.by_id:
             values["case"] = self.title(values["case"])
+        for who in ("method", "best", "simplest"):
+            if f"adapt.learner_{values.get(who)}" in self.words:
+                values[who] = self.words(f"adapt.learner_{values[who]}")
         return self.words.note({**note, "values": values})
 
     def case_dir(self, case_id: str) -> Path:
@@ -143,7 +167,9 @@ def open_page() -> Page:
     return Page(settings, store, queue, words, step, project, reader)
 
 
-def go(step: str | None = None, *, project: str | None = None, case: str | None = None) -> None:
+def go(
+    step: str | None = None, *, project: str | None = None, case: str | None = None, view: str | None = None
+) -> None:
     """Change the address; the next run draws it. Only what is given changes."""
     if project is not None:
         st.query_params["p"] = project
@@ -152,3 +178,5 @@ def go(step: str | None = None, *, project: str | None = None, case: str | None 
         st.query_params["s"] = step
     if case is not None:
         st.query_params["c"] = case
+    if view is not None:
+        st.query_params["v"] = view

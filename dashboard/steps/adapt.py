@@ -1,40 +1,50 @@
-"""Adapt: watch the job, then see what was predicted, how it tested on one's own cases, and what changed."""
+"""Adapt: watch the job, then see what was predicted and how it tested, step through it, or compare all methods."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import frame, plots, state
+from dashboard import frame, state
 from dashboard.class_marks import NEUTRAL, class_mark
+from dashboard.learner_names import learner_line, learner_names, learner_title
 from dashboard.state import Page
+from dashboard.steps import compare, inner_loop
 from dashboard.steps.adapt_button import adapt_button, file_adapt, why_not
 from dashboard.steps.cases_list import label_list, thumb
-from dashboard.steps.evidence import score
 from dashboard.steps.label import split_sentences
+from dashboard.steps.score import score
 from dashboard.steps.tested import control_sentences, test_sentences
 
-LEARNERS = ("protonet", "maml", "nearest", "logistic")
 LOOKS = ("auto", "whole", "place")
+VIEWS = ("result", "steps", "compare")
 
 
 def show(page: Page) -> None:
     with frame.columns() as (left, centre, right):
-        with left:
-            picked = label_list(page, "worklist")
-        with centre:
-            _centre(page)
         with right:
             _settings(page)
+        view = None
+        with centre:
+            if _ready(page):
+                view = _choice(page)
+                drawn = _centre(page, view)
+        with left:
+            if view == "steps" and drawn is not None:
+                inner_loop.moved_list(page, *drawn)
+                picked = None
+            else:
+                picked = label_list(page, "worklist")
     if picked:
         state.go("label", case=picked)
         st.rerun()
 
 
-def _centre(page: Page) -> None:
+def _ready(page: Page) -> bool:
+    """Whether there is a result to show; else the running job, or what to do first."""
     job = page.queue.latest("adapt", page.project.id)
     if job is not None and job.alive:
         _watch(page, job.id)
-        return
+        return False
     if job is not None and job.state == "failed":
         frame.remark(page.words("app.job_failed", reason=page.words.note(job.error)), warn=True)
     if job is not None and job.state == "cancelled":
@@ -44,8 +54,39 @@ def _centre(page: Page) -> None:
         if st.button(page.words("adapt.go_label")):
             state.go("label")
             st.rerun()
-        return
-    _result(page)
+    return page.run is not None
+
+
+def _choice(page: Page) -> str:
+    """Which of the three is looked at; the address remembers it."""
+    asked = st.query_params.get("v")
+    asked = asked if asked in VIEWS else VIEWS[0]
+    if st.session_state.get("adapt-view") not in VIEWS or st.session_state.get("adapt-view-asked") != asked:
+        st.session_state["adapt-view"] = asked
+    view = st.segmented_control(
+        page.words("adapt.view"),
+        VIEWS,
+        required=True,
+        format_func=lambda name: page.words(f"adapt.view_{name}"),
+        label_visibility="collapsed",
+        key="adapt-view",
+    )
+    st.session_state["adapt-view-asked"] = view
+    if view != asked:
+        state.go(view=view)
+    return view
+
+
+def _centre(page: Page, view: str) -> tuple[inner_loop.Walk, int] | None:
+    """Draw the view; returns the walk and the step of it that is shown, where that is the view."""
+    if view == "compare":
+        compare.show(page)
+    elif view == "steps":
+        walk = inner_loop.walk_of(page)
+        return (walk, inner_loop.show(page, walk)) if walk else None
+    else:
+        _result(page)
+    return None
 
 
 def _watch(page: Page, job_id: str) -> None:
@@ -74,7 +115,7 @@ def _result(page: Page) -> None:
     seconds = f"{record['seconds']['predictions']:.1f}"
     done = words("adapt.done", count=len(page.predictions), seconds=seconds)
     st.html(f'<div class="hf-big">{frame.html.escape(done)}</div>')
-    frame.quiet(f"{words('adapt.learner_' + record['learner'])} · {words('adapt.device', device=record['device'])}")
+    frame.quiet(f"{learner_title(words, record['learner'])} · {words('adapt.device', device=record['device'])}")
     if page.stale:
         frame.remark(words("adapt.stale"))
     _grid(page)
@@ -87,15 +128,6 @@ def _result(page: Page) -> None:
         for sentence in controls:
             frame.quiet(sentence)
     _changed(page)
-    if len(record["trace"]) > 1:
-        frame.heading(words("adapt.trace"))
-        st.plotly_chart(
-            plots.trace(
-                [{"step": t[0], "loss": t[1]} for t in record["trace"]], words("adapt.inner_step"), words("adapt.loss")
-            ),
-            key=f"trace-{page.run.id}",
-            config={"displayModeBar": False},
-        )
     if record["notes"]:
         frame.heading(words("adapt.checks"))
         for note in record["notes"]:
@@ -152,14 +184,16 @@ def _changed(page: Page) -> None:
 def _settings(page: Page) -> None:
     words, settings = page.words, dict(page.project.settings)
     frame.heading(words("adapt.how"))
+    names = learner_names(page)
+    now = settings.get("learner", "protonet")
     learner = st.selectbox(
         words("adapt.learner"),
-        LEARNERS,
-        index=LEARNERS.index(settings.get("learner", "protonet")),
-        format_func=lambda name: words(f"adapt.learner_{name}"),
-        key="choose-learner",
+        names,
+        index=names.index(now) if now in names else 0,
+        format_func=lambda name: learner_title(words, name),
+        key=f"choose-learner-{now}",  # chosen elsewhere ("use this"), it is another widget: the old one's value is gone
     )
-    frame.quiet(words(f"adapt.about_{learner}"))
+    frame.quiet(learner_line(words, learner))
     look = st.selectbox(
         words("adapt.look_where"),
         LOOKS,

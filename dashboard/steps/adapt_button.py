@@ -34,12 +34,15 @@ def adapt_button(page: Page, text: str | None = None) -> None:
         frame.quiet(reason or words("label.adapt_time", device=page.store.get_setting("device", "CPU")))
 
 
-def file_adapt(page: Page) -> str:
-    """File the adapt job of the project as it stands; pressing twice files it once. Returns the job's id."""
+def file_adapt(page: Page, learner: str | None = None) -> str:
+    """File the adapt job of the project as it stands, or with another learner; pressing twice files it once.
+
+    Returns the job's id.
+    """
     settings = page.project.settings
     args = {
         "project": page.project.id,
-        "learner": settings.get("learner", "protonet"),
+        "learner": learner or settings.get("learner", "protonet"),
         "seed": int(settings.get("seed", 0)),
         "look": settings.get("look", "auto"),
         "reader": page.reader,

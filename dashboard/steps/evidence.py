@@ -15,6 +15,8 @@ from dashboard.steps.adapt_button import adapt_button
 from dashboard.steps.cases_list import describe, label_list, thumb
 from dashboard.steps.look import look, viewer_case
 from dashboard.steps.saliency_panel import SaliencyMap, saliency_panel
+from dashboard.steps.score import score
+from dashboard.steps.sureness import sure_sentences
 from dashboard.steps.tested import test_sentences
 from dashboard.viewer import thumbs
 from dashboard.worklist import worklist
@@ -128,11 +130,6 @@ def _list(page: Page, predictions: dict[str, Predicted], selected: str) -> str |
         )
 
 
-def score(value: float) -> str:
-    """.81, as a part of one; 1.0 only for what rounds to it."""
-    return f"{value:.2f}".lstrip("0") if value < 0.995 else "1.0"
-
-
 def _map(page: Page, predictions: dict[str, Predicted], selected: str) -> str | None:
     """The embedding map; returns the case whose point was clicked."""
     words = page.words
@@ -173,7 +170,8 @@ def _answer(page: Page, prediction: Predicted) -> SaliencyMap | None:
     words = page.words
     frame.heading(words("evidence.looks_like"))
     bars = "".join(_bar(page, prediction, name) for name in prediction.by_score)
-    tested = "".join(f'<p class="hf-quiet">{html.escape(s)}</p>' for s in test_sentences(page)[:1])
+    said = [*sure_sentences(page, prediction), *test_sentences(page)[:1]]
+    tested = "".join(f'<p class="hf-quiet">{html.escape(s)}</p>' for s in said)
     st.html(f'<div class="hf-card">{bars}{tested}</div>')
     if prediction.unlike:
         frame.remark(words("evidence.unlike"), warn=True)

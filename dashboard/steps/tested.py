@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dashboard.learner_names import learner_title
 from dashboard.state import Page
 
 
@@ -33,7 +34,7 @@ def control_sentences(page: Page) -> list[str]:
     """What simple controls reach on the same cases: the method has to beat them to be worth its name."""
     words, tests = page.words, page.run.record.get("tests") or {}
     return [
-        words("adapt.control", name=words(f"adapt.learner_{name}"), **values(tests[name]))
+        words("adapt.control", name=learner_title(words, name), **values(tests[name]))
         for name in ("nearest", "logistic")
         if name in tests and name != page.run.record["learner"] and tests[name]["count"]
     ]

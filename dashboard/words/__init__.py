@@ -52,6 +52,9 @@ class Words:
             key += "_one"
         return self._table[key].format(**values)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._table
+
     def note(self, note: Note | Mapping[str, Any]) -> str:
         """The sentence of an engine's note."""
         return say(note if isinstance(note, Note) else Note.from_json(note), self.language)

@@ -24,7 +24,10 @@ from engine.learners import Learner, Support, SupportError
 from engine.nouns import Note
 
 # By how little there is to explain; a method that is not named here comes after all that are. Ties go to the first.
-SIMPLEST_FIRST = ("protonet", "nearest", "logistic", "matching", "finetune", "scratch", "reptile", "maml", "lstm")
+SIMPLEST_FIRST = (
+    "protonet", "nearest", "logistic", "matching", "scratch", "finetune", "anil", "maml-first-order", "reptile", "maml",
+    "lstm", "platipus",
+)  # fmt: skip
 CHANCE = 0.05  # a lead this rare by luck counts; divided by the number of methods that could have had that luck
 
 

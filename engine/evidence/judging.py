@@ -18,6 +18,7 @@ from engine.evidence.uncertainty import (
     calibrated,
     leave_one_patient_out,
     probability_ranges,
+    sample_ranges,
     unlike,
 )
 from engine.learners import Adapted, Learner, OnStep, Support
@@ -107,6 +108,7 @@ def _predictions(
     strange = unlike(adapted, support, query)
     neighbours = nearest_labelled(adapted, support, support_cases, query, groups)
     typical = typical_cases(adapted, support, support_cases, query)
+    sampled = sample_ranges(adapted, query)
     return tuple(
         Prediction(
             case,
@@ -118,6 +120,7 @@ def _predictions(
             False if strange is None else bool(strange[1][i]),
             neighbours[i],
             typical[i],
+            None if sampled is None else tuple((float(a), float(b)) for a, b in sampled[i]),
         )
         for i, case in enumerate(cases)
     )

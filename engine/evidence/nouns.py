@@ -36,6 +36,7 @@ class Prediction:
 
     `unlike` (0..1): the share of labelled cases that lie nearer to their fellows than this case does to any; with
     `unlike_flag` it lies farther out than all of them. None where too few labelled cases allow it to be said.
+    `sampled`: for a learner that gives several models of the task (PLATIPUS), where 9 of 10 of them lie, by class.
     """
 
     case: str
@@ -47,6 +48,7 @@ class Prediction:
     unlike_flag: bool
     neighbours: tuple[Neighbour, ...]
     typical: tuple[Typical, ...]
+    sampled: tuple[tuple[float, float], ...] | None = None
 
     @property
     def predicted(self) -> str:
@@ -71,6 +73,7 @@ class Prediction:
             raw["unlike_flag"],
             tuple(Neighbour(**n) for n in raw["neighbours"]),
             tuple(Typical(**t) for t in raw["typical"]),
+            tuple((low, high) for low, high in raw["sampled"]) if raw.get("sampled") else None,
         )
 
 

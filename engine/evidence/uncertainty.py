@@ -82,6 +82,19 @@ def probability_ranges(
     return stacked.min(0).values, stacked.max(0).values
 
 
+def sample_ranges(adapted: Adapted, query: Tensor) -> Tensor | None:
+    """(m, c, 2) where nine of ten of the models lie that a learner drew for this task; None where it draws none.
+
+    They differ by what the labelled cases leave open (PLATIPUS: Finn, Xu & Levine 2018), where `probability_ranges`
+    differ by who was labelled.
+    """
+    with torch.no_grad():
+        samples = adapted.samples(query)  # (s, m, c)
+    if samples is None:
+        return None
+    return torch.stack([samples.quantile(q, dim=0) for q in (0.05, 0.95)], dim=2)
+
+
 def unlike(adapted: Adapted, support: Support, query: Tensor) -> tuple[Tensor, Tensor] | None:
     """How unlike anything labelled each query is: (m,) share of labelled cases that lie nearer to their fellows,
     and (m,) bool: farther out than all of them. None where fewer than FEWEST_FOR_UNLIKE patients are labelled.

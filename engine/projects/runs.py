@@ -44,10 +44,12 @@ class Runs(Database):
             record = {**json.loads(row["json"]), **more}
             db.execute("update run set json = ? where id = ?", (_json(record), run))
 
-    def runs(self, project: str) -> list[Run]:
-        """All runs of a project, newest first."""
+    def runs(self, project: str, limit: int = -1) -> list[Run]:
+        """Runs of a project, newest first: all, or the newest `limit`."""
         with self.read() as db:
-            rows = db.execute("select * from run where project_id = ? order by at desc, rowid desc", (project,))
+            rows = db.execute(
+                "select * from run where project_id = ? order by at desc, rowid desc limit ?", (project, limit)
+            )
             return [_run(row) for row in rows]
 
     def latest_run(self, project: str) -> Run | None:

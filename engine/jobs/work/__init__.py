@@ -47,4 +47,4 @@ def warm_up(lane: str) -> None:
     if lane != INTAKE:
         rooms.store().set_setting("device", str(rooms.encoder().device).upper())
         # The page offers what is here without importing what computes.
-        rooms.store().set_setting("learners", [each.name for each in learners() if "classes" in each.targets])
+        rooms.store().set_setting("learners", [each.name for each in learners("classes")])

@@ -22,7 +22,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     """args: run, project. Adds `comparison` to the run's record; methods that are done survive a killed worker."""
     run = rooms.store().run(args["run"])
     kept = kept_cases(run.id)
-    methods = [each for each in learners() if "classes" in each.targets]
+    methods = learners("classes")
     report(0, len(methods), Note("work.compare_begin").to_json())
     folds = _folds(run, kept, cancelled)
     done: list[Compared] = []

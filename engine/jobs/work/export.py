@@ -17,7 +17,7 @@ from engine.projects.records import Run
 
 
 def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
-    """args: project, what ("csv", "png", "project"), reader. Result: where the page finds the file to download."""
+    """args: project, what ("csv", "comparison", "png", "project"), reader. Result: where the page finds the file."""
     report(0, 1, Note("work.exporting").to_json())
     store, project = rooms.store(), args["project"]
     token = secrets.token_hex(8)
@@ -34,6 +34,9 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         if args["what"] == "csv":
             name = f"{stem}-predictions.csv"
             predictions_csv(folder / name, run)
+        elif args["what"] == "comparison":
+            name = f"{stem}-methods.csv"
+            methods_csv(folder / name, newest_comparison(project))
         else:
             name = f"{stem}-maps.zip"
             maps_zip(folder / name, run)
@@ -52,6 +55,31 @@ def predictions_csv(path: Path, run: Run) -> None:
         ranges = [v for pair in zip(p["low"], p["high"], strict=True) for v in pair]
         number = numbers.get(case_id, "")
         rows.append([number, case_id, p["predicted"], *p["probabilities"], *ranges, p["unlike_flag"]])
+    write_csv(path, head, rows)
+
+
+def newest_comparison(project: str) -> dict[str, Any]:
+    """All methods compared, of the newest run that has it. Raises StoreError where nobody compared."""
+    for run in rooms.store().runs(project):
+        if "comparison" in run.record:
+            return run.record["comparison"]
+    raise StoreError("store.no_comparison")
+
+
+def methods_csv(path: Path, comparison: dict[str, Any]) -> None:
+    """One row a method: the test on one's own cases, its cost, and how often it agrees with each other method."""
+    able = comparison["agreement"]["methods"]
+    head = ["method", "right", "tested", "low_95", "high_95", "log_loss", "seconds", "peak_bytes", "recommended"]
+    head += [f"agrees_labelled_{name}" for name in able] + [f"agrees_asked_{name}" for name in able]
+    rows = []
+    for row in comparison["methods"]:
+        tested, agrees = row["tested"], [None] * (2 * len(able))
+        if row["name"] in able:
+            at = able.index(row["name"])
+            agrees = [*comparison["agreement"]["labelled"][at], *comparison["agreement"]["asked"][at]]
+        counts = [tested["right"], tested["count"], tested["low"], tested["high"]]
+        cost = [row["log_loss"], row["seconds"], row["peak_bytes"], row["name"] == comparison["recommended"]]
+        rows.append([row["name"], *counts, *cost, *agrees])
     write_csv(path, head, rows)
 
 

@@ -115,18 +115,18 @@ def test_labels_that_mean_nothing_recommend_the_simplest_nearly_always():
     assert chosen.count("protonet") >= 36
 
 
-@pytest.mark.parametrize("name", [each.name for each in learners() if "classes" in each.targets])
+@pytest.mark.parametrize("name", [each.name for each in learners("classes")])
 def test_shuffled_labels_are_chance_for_every_method(name):
     """Real structure, labels thrown over it: right about half the time, and no set of answers beats guessing."""
     right = []
-    for seed in range(12):
-        support = make_support((6, 6), dimensions=20, apart=4.0, seed=seed)
-        order = torch.randperm(12, generator=torch.Generator().manual_seed(seed))
+    for seed in range(6):
+        support = make_support((5, 5), dimensions=20, apart=4.0, seed=seed)
+        order = torch.randperm(10, generator=torch.Generator().manual_seed(seed))
         shuffled = replace(support, targets=support.targets[order])
         tested = judge_folds(learner(name), shuffled, leave_out(shuffled)).tested(support.classes)
         right.append(tested.right / tested.count)
     # Leaving a case out makes its class rarer among the rest: chance lies a little below one half.
-    assert np.mean(right) < 0.5 + 4 * max(np.std(right), 0.14) / 12**0.5
+    assert np.mean(right) < 0.5 + 4 * 0.16 / 6**0.5  # 10 fair coins spread by 0.16
 
 
 def test_log_loss_takes_no_temperature_from_the_case_it_judges():

@@ -14,7 +14,7 @@ from engine.learners import Support, SupportError, learner, learners
 from engine.sentences import say
 from tests.engine.learners.test_learners import make_query, make_support
 
-NAMES = [each.name for each in learners()]
+NAMES = [each.name for each in learners("classes")]
 
 
 def ask(support: Support, name: str = "protonet", **options):

@@ -15,6 +15,7 @@ from engine.nouns import Case, Geometry
 from engine.projects.digest import marks_digest
 
 COUNT, ASKED = 10, 4
+NAMES = [each.name for each in learners("classes")]
 
 
 @pytest.fixture
@@ -61,14 +62,13 @@ def test_compare_keeps_every_method_with_the_run_and_says_how_far_it_is(home):
     run, heard = run_of("protonet"), []
     ask("compare", run, home, said=lambda done, total, note: heard.append((done / total, note)))
     comparison = rooms.store().run(run.id).record["comparison"]
-    names = [each.name for each in learners()]
-    assert [row["name"] for row in comparison["methods"]] == names
+    assert [row["name"] for row in comparison["methods"]] == NAMES
     assert all(row["tested"]["count"] == COUNT and len(row["answers"]) == ASKED for row in comparison["methods"])
-    assert comparison["recommended"] in names and comparison["notes"]
+    assert comparison["recommended"] in NAMES and comparison["notes"]
     table = np.array(comparison["agreement"]["labelled"])
-    assert table.shape == (len(names), len(names)) and np.allclose(np.diag(table), 1) and np.allclose(table, table.T)
+    assert table.shape == (len(NAMES), len(NAMES)) and np.allclose(np.diag(table), 1) and np.allclose(table, table.T)
     shares = [share for share, _ in heard]
-    assert shares == sorted(shares) and heard[-1][1]["values"]["total"] == len(names)
+    assert shares == sorted(shares) and heard[-1][1]["values"]["total"] == len(NAMES)
     # The same split for all: the method of the run did on it what the run's own test says.
     own = next(row for row in comparison["methods"] if row["name"] == "protonet")
     assert own["tested"]["right"] == run.record["tested"]["right"]
@@ -88,7 +88,7 @@ def test_compare_goes_on_where_a_killed_worker_left_it(home):
     kept = sorted(p.stem for p in (home / "checkpoint").iterdir())
     assert kept == [learners()[0].name]
     ask("compare", run, home)
-    assert len(rooms.store().run(run.id).record["comparison"]["methods"]) == len(learners())
+    assert len(rooms.store().run(run.id).record["comparison"]["methods"]) == len(NAMES)
 
 
 def test_the_last_step_predicts_what_the_run_predicted_and_the_first_what_was_known_before(home):

@@ -1,0 +1,197 @@
+"""The inner loop on one's own cases: walk through the steps and see which answers move, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard import frame, plots, state
+from dashboard.class_marks import NEUTRAL, class_mark
+from dashboard.learner_names import learner_title
+from dashboard.state import Page
+from dashboard.steps.cases_list import thumb
+from dashboard.steps.look import look
+from dashboard.steps.score import score
+from dashboard.worklist import worklist
+from engine.jobs.queue import LEARN
+
+VIEWER_HEIGHT = "calc(100vh - 460px)"  # the window less bar, foot, choice, slider and the two figures
+FIGURE_HEIGHT = 200
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What the model said after each step, 0 to `steps`. `cases`: case -> a row of probabilities a step."""
+
+    steps: int
+    loss: tuple[float, ...]
+    right: tuple[int, ...]
+    count: int
+    classes: tuple[str, ...]
+    cases: Mapping[str, tuple[tuple[float, ...], ...]]
+
+    def answer(self, case: str, step: int) -> str:
+        row = self.cases[case][step]
+        return self.classes[row.index(max(row))]
+
+    def score(self, case: str, step: int) -> float:
+        return max(self.cases[case][step])
+
+    def flips(self, case: str, until: int | None = None) -> list[int]:
+        """The steps at which the answer became another one."""
+        last = self.steps if until is None else until
+        return [s for s in range(1, last + 1) if self.answer(case, s) != self.answer(case, s - 1)]
+
+    def path(self, case: str) -> tuple[str, list[float]]:
+        """The class answered at the end, and its probability after each step."""
+        name = self.answer(case, self.steps)
+        k = self.classes.index(name)
+        return name, [row[k] for row in self.cases[case]]
+
+    @classmethod
+    def from_json(cls, raw: Mapping) -> Walk:
+        cases = {case: tuple(map(tuple, rows)) for case, rows in raw["cases"].items()}
+        return cls(raw["steps"], tuple(raw["loss"]), tuple(raw["right"]), raw["count"], tuple(raw["classes"]), cases)
+
+
+def walk_of(page: Page) -> Walk | None:
+    """The walk through the newest run; None while it is not there, with the state of its job drawn."""
+    words, args = page.words, {"run": page.run.id}
+    job = page.queue.find("stepping", args) or page.queue.file("stepping", args, lane=LEARN, project=page.project.id)
+    if job.alive:
+        _wait(page, job.id)
+        return None
+    if job.state != "done":
+        frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
+        return None
+    walk = Walk.from_json(job.result)
+    if not walk.steps:
+        name = learner_title(words, page.run.record["learner"])
+        frame.card(words("adapt.no_steps", name=name), quiet=words("adapt.no_steps_hint"))
+        return None
+    return walk
+
+
+def _wait(page: Page, job_id: str) -> None:
+    @st.fragment(run_every=0.3)
+    def wait() -> None:
+        job = page.queue.state(job_id)
+        if not job.alive:
+            st.rerun()
+        text = page.words.note(job.note) if job.note else page.words("adapt.waiting")
+        st.progress(job.fraction, text=text)
+
+    wait()
+
+
+def show(page: Page, walk: Walk) -> int:
+    """The slider, what the loss and the answers do, and the case looked at. Returns the step chosen."""
+    words = page.words
+    step = st.slider(
+        words("adapt.step_slider", count=walk.steps), 0, walk.steps, walk.steps, key=f"inner-step-{page.run.id}"
+    )
+    flipped = [case for case in walk.cases if walk.flips(case, step)]
+    frame.quiet(
+        words(
+            "adapt.step_told",
+            step=step,
+            loss=f"{walk.loss[step]:.3f}",
+            right=walk.right[step],
+            n=walk.count,
+            flipped=len(flipped),
+            asked=len(walk.cases),
+        )
+    )
+    case_id = page.case_id if page.case_id in walk.cases else next(iter(walk.cases))
+    left, right = st.columns([40, 60], gap="small", wrap=False)
+    with left:
+        frame.heading(words("adapt.trace_loss"))
+        st.plotly_chart(
+            plots.trace(
+                [{"step": s, "loss": loss} for s, loss in enumerate(walk.loss)],
+                words("adapt.inner_step"),
+                words("adapt.loss"),
+                FIGURE_HEIGHT,
+                at=step,
+            ),
+            key=f"walk-loss-{page.run.id}",
+            config={"displayModeBar": False},
+        )
+    with right:
+        frame.heading(words("adapt.trace_answers"))
+        st.plotly_chart(
+            plots.paths(_paths(page, walk), page.classes, words("adapt.inner_step"), FIGURE_HEIGHT, at=step,
+                        selected=case_id),
+            key=f"walk-paths-{page.run.id}",
+            config={"displayModeBar": False},
+        )  # fmt: skip
+    name, low = walk.answer(case_id, step), walk.score(case_id, step)
+    frame.heading(f"{page.title(case_id)} · {name} {score(low)}")
+    look(page, case_id, on_key=lambda key: False, height=VIEWER_HEIGHT, start_mm=_where(page, case_id))
+    return step
+
+
+def _where(page: Page, case_id: str) -> tuple | None:
+    predicted = page.predictions.get(case_id)
+    return predicted.places[0].centre_mm if predicted and predicted.places else None
+
+
+def _paths(page: Page, walk: Walk) -> list[dict]:
+    paths = []
+    for case in walk.cases:
+        if case in page.by_id:
+            name, values = walk.path(case)
+            flips = bool(walk.flips(case))
+            paths.append({"id": case, "title": page.title(case), "name": name, "values": values, "flips": flips})
+    return paths
+
+
+def moved_list(page: Page, walk: Walk, step: int) -> None:
+    """The cases at the left as they are answered at this step, those that changed their answer first."""
+    words = page.words
+    items = []
+    for case in walk.cases:
+        if case not in page.by_id:
+            continue
+        name, flips = walk.answer(case, step), walk.flips(case, step)
+        mark = class_mark(page.classes, name) if name in page.classes else None
+        moved = walk.score(case, step) - (walk.cases[case][0][walk.classes.index(name)])
+        detail = words("adapt.moved", by=f"{moved:+.2f}")
+        if flips:
+            before = walk.answer(case, flips[-1] - 1)
+            detail = words("adapt.flipped_at", step=flips[-1], before=before, after=name)
+        items.append(
+            {
+                "id": case,
+                "title": page.title(case),
+                "detail": detail,
+                "tag": {
+                    "text": f"{name} {score(walk.score(case, step))}",
+                    "colour": mark.colour if mark else NEUTRAL,
+                    "shape": mark.shape if mark else "",
+                },
+                "thumb": thumb(page, case),
+                "filter": "flipped" if flips else "stayed",
+                "order": (not flips, -abs(moved)),
+            }
+        )
+    items.sort(key=lambda item: item.pop("order"))
+    flipped = sum(1 for item in items if item["filter"] == "flipped")
+    filters = [{"id": "all", "text": words("app.all"), "colour": None}]
+    if flipped:
+        filters.append({"id": "flipped", "text": words("adapt.filter_flipped", count=flipped), "colour": None})
+    picked = worklist(
+        items,
+        key="walk-list",
+        selected=page.case_id,
+        title=words("adapt.after_step", step=step),
+        aside=words("adapt.flipped_first"),
+        progress=step / walk.steps,
+        filters=filters,
+        empty=words("evidence.none"),
+    )
+    if picked and picked != page.case_id:
+        state.go(case=picked)
+        st.rerun()
