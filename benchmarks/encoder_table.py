@@ -1,4 +1,4 @@
-"""Is the embedding better than pixels and than the network's last layer? Sets x features at 5 and 10 shots.
+"""Is the embedding better than pixels, than ImageNet's last layer and than its stages untrained? At 5 and 10 shots.
 
     python benchmarks/encoder_table.py FOLDER [--episodes 100] [--markdown FILE]
 
@@ -19,12 +19,13 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.real_data import folder
 from engine.encoders import Encoder, load_encoder
 from engine.episodes import Archive, Episode, episodes, open_archive, score
 from engine.learners import Support, learner
 from engine.nouns import Geometry, Volume
 
-FEATURES = ("pixels", "last layer", "ours")
+FEATURES = ("pixels", "last layer", "untouched", "ours")
 SHOTS = (5, 10)
 PIXELS = 32
 
@@ -37,19 +38,20 @@ class Row:
     shots: int
     auroc: dict[str, np.ndarray]
 
-    def gain(self) -> np.ndarray:
-        return self.auroc["ours"] - self.auroc["last layer"]
+    def gain(self, over: str = "last layer") -> np.ndarray:
+        return self.auroc["ours"] - self.auroc[over]
 
 
-def features(encoder: Encoder, archive: Archive) -> dict[str, torch.Tensor]:
-    """(n, d) of every picture, three ways, from the same 128 px views."""
+def features(encoder: Encoder, untouched: Encoder, archive: Archive) -> dict[str, torch.Tensor]:
+    """(n, d) of every picture, four ways, from the same 128 px views."""
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in FEATURES}
     with torch.inference_mode():
         for picture in archive.images:
             views = encoder.views(Volume(np.asarray(picture)[None], Geometry(measured=False), False))
             small = F.interpolate(views, (PIXELS, PIXELS), mode="bilinear", antialias=True)
             kept["pixels"].append(small.flatten(1))
-            kept["last layer"].append(encoder.embedder.network(views)[-1].mean((2, 3)))
+            kept["last layer"].append(untouched.embedder.network(views)[-1].mean((2, 3)))
+            kept["untouched"].append(untouched.pool(untouched.embed_views(views))[None])
             kept["ours"].append(encoder.pool(encoder.embed_views(views))[None])
     return {name: torch.cat(parts).clone() for name, parts in kept.items()}
 
@@ -62,9 +64,9 @@ def auroc(method: str, x: torch.Tensor, archive: Archive, episode: Episode) -> f
     return score(probabilities.double().numpy(), episode.query_targets).auroc
 
 
-def measure(path: Path, encoder: Encoder, count: int, method: str, seed: int = 0) -> list[Row]:
+def measure(path: Path, encoders: tuple[Encoder, Encoder], count: int, method: str, seed: int = 0) -> list[Row]:
     archive = open_archive(path)
-    made = features(encoder, archive)
+    made = features(*encoders, archive)
     rows = []
     for shots in SHOTS:
         drawn = list(episodes(archive, 5, shots, 15, count, seed))
@@ -82,39 +84,48 @@ def interval(values: np.ndarray) -> str:
 
 def table(rows: list[Row]) -> str:
     """Markdown: one line a set and shots, then the means over sets."""
-    lines = ["| set | shots | pixels 32 x 32 | last layer | ours | ours - last layer |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| set | shots | pixels | last layer | all stages, untouched | ours | less last layer | less untouched |",
+        "|" + "---|" * 8,
+    ]
     for row in rows:
-        cells = [interval(row.auroc[name]) for name in FEATURES] + [interval(row.gain())]
+        cells = [interval(row.auroc[name]) for name in FEATURES]
+        cells += [interval(row.gain()), interval(row.gain("untouched"))]
         lines.append(f"| {row.name} | {row.shots} | " + " | ".join(cells) + " |")
     for shots in SHOTS:
         some = [r for r in rows if r.shots == shots]
         # Episodes of different sets are drawn independently: their means have the interval of a mean of sets.
         means = [interval(np.mean([r.auroc[name] for r in some], 0)) for name in FEATURES]
-        gain = interval(np.mean([r.gain() for r in some], 0))
-        lines.append(f"| **mean of {len(some)} sets** | {shots} | " + " | ".join(means) + f" | {gain} |")
+        means += [interval(np.mean([r.gain(over) for r in some], 0)) for over in ("last layer", "untouched")]
+        lines.append(f"| **mean of {len(some)} sets** | {shots} | " + " | ".join(means) + " |")
     return "\n".join(lines)
 
 
 def verdict(rows: list[Row]) -> str:
     """The claim that the encoder is judged by, and every set that breaks it."""
-    behind = [f"{r.name} at {r.shots} shots ({r.gain().mean():+.3f})" for r in rows if r.gain().mean() < -0.01]
-    means = {s: np.mean([r.gain().mean() for r in rows if r.shots == s]) for s in SHOTS}
-    text = ", ".join(f"{gain:+.3f} at {shots} shots" for shots, gain in means.items())
-    return f"Ours against the last layer: {text}. More than 0.01 behind: {', '.join(behind) or 'nowhere'}."
+    lines = []
+    for over in ("last layer", "untouched"):
+        gains = [(r, r.gain(over).mean()) for r in rows]
+        behind = [f"{r.name} at {r.shots} shots ({gain:+.3f})" for r, gain in gains if gain < -0.01]
+        means = {s: np.mean([gain for r, gain in gains if r.shots == s]) for s in SHOTS}
+        text = ", ".join(f"{gain:+.3f} at {shots} shots" for shots, gain in means.items())
+        named = "the last layer" if over == "last layer" else "all stages untouched"
+        lines.append(f"Ours against {named}: {text}. More than 0.01 behind: {', '.join(behind) or 'nowhere'}.")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", help="archives (default: the pictures of HANDFUL_TEST_DATA)")
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--learner", default="logistic")
     parser.add_argument("--markdown", type=Path, help="also write the table there")
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[Row] = []
-    encoder = load_encoder()
-    for path in sorted(args.folder.glob("*.npz")):
-        rows += measure(path, encoder, args.episodes, args.learner)
+    encoders = (load_encoder(), load_encoder(trained=False))
+    for path in sorted(folder("images", args.folder).glob("*.npz")):
+        rows += measure(path, encoders, args.episodes, args.learner)
         print(table(rows[-2:]).splitlines()[2:4], flush=True)
     text = table(rows) + "\n\n" + verdict(rows)
     print(text)

@@ -208,7 +208,7 @@ def seconds() -> None:
 def main() -> None:
     """Make, ask, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="where phantoms and features are kept")
+    parser.add_argument("--folder", type=Path, default=Path("scratch/finder"), help="keeps phantoms and features")
     parser.add_argument("--first-seed", type=int, default=100, help="5000 to tune; 100 is the test")
     parser.add_argument("--draws", type=int, default=6)
     parser.add_argument("--home", type=int, default=17, help="phantoms a class of hospital A; five of them teach")

@@ -25,8 +25,8 @@ from scipy import ndimage
 
 from engine.encoders import load_encoder
 from engine.evidence.attribution import METHODS
-from engine.evidence.saliency import Saliency, explain
 from engine.evidence.ranges import exact_interval
+from engine.evidence.saliency import Saliency, explain
 from engine.learners import Support, learner, learners
 from engine.nouns import Geometry, Place, Volume
 from engine.phantoms import FINDINGS, make_phantom
@@ -103,7 +103,7 @@ def guess(volume: Volume, mask: np.ndarray) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--phantoms", type=Path, help="a folder to keep the phantoms in")
+    parser.add_argument("--phantoms", type=Path, default=Path("scratch/saliency"), help="keeps the phantoms")
     parser.add_argument("--findings", nargs="+", default=["consolidation", "spiculated", "cavity"])
     parser.add_argument("--shots", type=int, default=5)
     parser.add_argument("--queries", type=int, default=8)

@@ -20,6 +20,22 @@ Losses = Callable[[np.random.Generator], Tensor]
 Report = Callable[[int, int, str], None]
 
 
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's memory under names that fit in a file of safetensors."""
+    states = optimiser.state_dict()["state"].items()
+    return {f"adam.{index}.{key}": value for index, state in states for key, value in state.items()}
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give it back its memory, out of all tensors of a checkpoint."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("adam."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
 class Run:
     """A module, its optimiser and its step, kept together in one file of safetensors under `folder`."""
 
@@ -32,8 +48,7 @@ class Run:
     def save(self) -> None:
         """Whole or not at all: written beside, then renamed."""
         tensors = {f"module.{k}": v for k, v in self.module.state_dict().items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{k}": v for k, v in state.items()}
+        tensors |= optimiser_tensors(self.optimiser)
         part = self.file.with_suffix(".part")
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, {"step": str(self.step)})
         part.replace(self.file)
@@ -46,12 +61,7 @@ class Run:
         with safe_open(self.file, "pt") as opened:
             self.step = int(opened.metadata()["step"])
         self.module.load_state_dict({k[7:]: v for k, v in tensors.items() if k.startswith("module.")})
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("adam."):
-                _, index, key = name.split(".")
-                state.setdefault(int(index), {})[key] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        load_optimiser(self.optimiser, tensors)
 
     def train(
         self,

@@ -23,6 +23,7 @@ from torch import Tensor
 from engine.encoders.body import body_and_lung
 from engine.encoders.proposer import AIR, CELL, GRID_MM, KINDS, Proposed, Proposer, look, to_grid, windowed
 from engine.phantoms import FINDINGS, HOSPITALS, make_phantom
+from engine.training.loop import load_optimiser, optimiser_tensors
 from engine.training.painted import Finding, paint
 
 PATCH = (24, 48, 48)  # grid steps: 72 mm each way; small, so that most of what is seen is worth seeing
@@ -256,8 +257,7 @@ class Run:
         """All of it in one file that is whole or absent."""
         tensors = {f"now.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"averaged.{k}": v for k, v in self.averaged.state_dict().items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{k}": v for k, v in state.items()}
+        tensors |= optimiser_tensors(self.optimiser)
         part = self.file.with_suffix(".part")
         about = {"step": str(self.step), "hard": json.dumps(self.hard)}
         save_file({k: v.contiguous() for k, v in tensors.items()}, part, about)
@@ -275,12 +275,7 @@ class Run:
         self.step, self.hard = int(about["step"]), json.loads(about["hard"])
         for name, network in (("now.", self.network), ("averaged.", self.averaged)):
             network.load_state_dict({k[len(name) :]: v for k, v in tensors.items() if k.startswith(name)})
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("adam."):
-                _, index, key = name.split(".")
-                state.setdefault(int(index), {})[key] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        load_optimiser(self.optimiser, tensors)
 
 
 def take_step(run: Run, scans: list[Scan], config: dict) -> dict[str, float]:
