@@ -68,6 +68,9 @@ def make(name: str) -> Method:
 def train(name: str, folder: Path, seconds: float) -> bool:
     """Go on training for at most `seconds`; True when the budget is used up."""
     method = make(name)
+    if method.begins_from and not (folder / name).exists():
+        method.net.load_state_dict(trained(method.begins_from, folder).module.state_dict())
+        method.begin()
     run = Turn(method, folder / name)
     run.resume()
     ends, began = time.monotonic() + seconds, time.process_time()
@@ -81,6 +84,8 @@ def train(name: str, folder: Path, seconds: float) -> bool:
     spent = folder / name / "cpu-seconds.json"
     before = json.loads(spent.read_text()) if spent.exists() else 0.0
     spent.write_text(json.dumps(before + time.process_time() - began))
+    if done:
+        (folder / name / "complete").touch()
     return done
 
 
