@@ -18,6 +18,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--out", type=Path, help="folder for what is made, checkpoints and weights (default scratch/NAME)")
     sub.add_argument("--data", type=Path, help="folder of the picture sets (instead of the config's)")
     sub.add_argument("--steps", type=int, help="train this many steps (instead of the config's)")
+    sub.add_argument("--ship", action="store_true", help="learners: put weights and cards into assets/weights as well")
     sub.add_argument("--threads", type=int, default=1, help="processor threads (default 1)")
 
 
@@ -49,8 +50,14 @@ def run(args: argparse.Namespace) -> int:
         config["folder"] = str(out)
         config["steps"] = args.steps or config["steps"]
         print(train_proposer(config))
+    elif what == "learners":
+        from engine.training.learners import ship
+        from engine.training.learners import train as train_learners
+
+        files = train_learners(config, out, _print_progress, steps=args.steps)
+        print(*(ship(files) if args.ship else files), sep="\n")
     else:
-        raise ValueError(f'{path.name}: what = "{what}" is not known; encoder, pooling and proposer are')
+        raise ValueError(f'{path.name}: what = "{what}" is not known; encoder, learners, pooling and proposer are')
     return 0
 
 

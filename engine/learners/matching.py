@@ -91,7 +91,7 @@ class MatchingStart:
 
     `scale` of the cosines. Full context embeddings can't have the embedding's thousands of units, so they see
     `projection` (k, d) of it, and what they find corrects the cosine of the whole: scale * cos + `mix` * cos in their
-    space. `mix` 0, or no projection that fits: plain cosine attention.
+    space. No context, or no projection that fits: plain cosine attention.
     """
 
     scale: Tensor
@@ -100,7 +100,7 @@ class MatchingStart:
     context: FullContext | None = None
 
     def fits(self, dimensions: int) -> bool:
-        return self.projection is not None and self.projection.shape[1] == dimensions and bool(self.mix != 0)
+        return self.context is not None and self.projection.shape[1] == dimensions
 
 
 PLAIN = MatchingStart(torch.tensor(SCALE), torch.zeros(()))
