@@ -110,8 +110,8 @@ def paths(
             y=case["values"],
             mode="lines",
             name=case["title"],
-            opacity=1.0 if chosen else 0.85 if case["flips"] else 0.35,
-            line={"color": mark.colour if mark else NEUTRAL, "width": 4 if chosen else 2 if case["flips"] else 1},
+            opacity=1.0 if chosen else 0.9 if case["flips"] else 0.55,
+            line={"color": mark.colour if mark else NEUTRAL, "width": 4 if chosen else 2.5 if case["flips"] else 1.5},
             hovertemplate=f"{html.escape(case['title'])} · {html.escape(case['name'])} %{{y:.2f}}<extra></extra>",
         )
     _here(figure, at)

@@ -9,6 +9,8 @@ import sys
 
 import engine
 from engine import commands
+from engine.nouns import Note
+from engine.sentences import say
 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -38,7 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return args.run(args) or 0
     except (ValueError, FileNotFoundError) as error:
-        print(f"handful: {error}", file=sys.stderr)
+        note = getattr(error, "note", None)
+        text = say(note, getattr(args, "language", "en")) if isinstance(note, Note) else error
+        print(f"handful: {text}", file=sys.stderr)
         return 2
 
 

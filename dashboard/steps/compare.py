@@ -34,8 +34,6 @@ def show(page: Page) -> None:
     _recommendation(page)
     _table(page)
     _agreement(page)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        export(page, "comparison", words("adapt.compare_csv"))
 
 
 def _button(page: Page) -> None:
@@ -81,10 +79,12 @@ def _recommendation(page: Page) -> None:
     words, comparison = page.words, page.comparison
     frame.card(*(page.note(note) for note in comparison["notes"]), quiet=words("adapt.compare_how"))
     best = comparison["recommended"]
-    if best and best != page.run.record["learner"] and not page.stale:
-        text = words("adapt.use_this", name=learner_title(words, best))
-        if st.button(text, key="use-recommended", icon=":material/check:"):
-            _use(page, best)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="after-comparing"):
+        if best and best != page.run.record["learner"] and not page.stale:
+            text = words("adapt.use_this", name=learner_title(words, best))
+            if st.button(text, key="use-recommended", icon=":material/check:"):
+                _use(page, best)
+        export(page, "comparison", words("adapt.compare_csv"))
 
 
 def _use(page: Page, name: str) -> None:
@@ -145,6 +145,8 @@ def _row(page: Page, number: int, row: Mapping[str, Any]) -> str:
 
 
 def _seconds(value: float) -> str:
+    if value < 0.001:
+        return "< 1 ms"
     return f"{1000 * value:.0f} ms" if value < 0.95 else f"{value:.1f} s"
 
 

@@ -17,8 +17,8 @@ from dashboard.steps.score import score
 from dashboard.worklist import worklist
 from engine.jobs.queue import LEARN
 
-VIEWER_HEIGHT = "calc(100vh - 460px)"  # the window less bar, foot, choice, slider and the two figures
-FIGURE_HEIGHT = 200
+VIEWER_HEIGHT = "calc(100vh - 545px)"  # the window less bar, foot, choice, slider and the two figures
+FIGURE_HEIGHT = 180
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _wait(page: Page, job_id: str) -> None:
 
 
 def show(page: Page, walk: Walk) -> int:
-    """The slider, what the loss and the answers do, and the case looked at. Returns the step chosen."""
+    """The slider (its arrow keys step too), what loss and answers do, and the case looked at. Returns the step."""
     words = page.words
     step = st.slider(
         words("adapt.step_slider", count=walk.steps), 0, walk.steps, walk.steps, key=f"inner-step-{page.run.id}"
@@ -104,7 +104,7 @@ def show(page: Page, walk: Walk) -> int:
             asked=len(walk.cases),
         )
     )
-    case_id = page.case_id if page.case_id in walk.cases else next(iter(walk.cases))
+    case_id = _looked_at(page, walk)
     left, right = st.columns([40, 60], gap="small", wrap=False)
     with left:
         frame.heading(words("adapt.trace_loss"))
@@ -131,6 +131,10 @@ def show(page: Page, walk: Walk) -> int:
     frame.heading(f"{page.title(case_id)} · {name} {score(low)}")
     look(page, case_id, on_key=lambda key: False, height=VIEWER_HEIGHT, start_mm=_where(page, case_id))
     return step
+
+
+def _looked_at(page: Page, walk: Walk) -> str:
+    return page.case_id if page.case_id in walk.cases else next(iter(walk.cases))
 
 
 def _where(page: Page, case_id: str) -> tuple | None:
@@ -185,7 +189,7 @@ def moved_list(page: Page, walk: Walk, step: int) -> None:
     picked = worklist(
         items,
         key="walk-list",
-        selected=page.case_id,
+        selected=_looked_at(page, walk),
         title=words("adapt.after_step", step=step),
         aside=words("adapt.flipped_first"),
         progress=step / walk.steps,

@@ -17,6 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from engine.nouns import Note
+from engine.sentences import LANGUAGES, Refusal, say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("support", type=Path, metavar="SUPPORT", help="a folder with a sub-folder per class")
@@ -26,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same results")
     parser.add_argument("--steps", type=int, default=None, help="inner steps of a gradient learner")
     parser.add_argument("--saliency", default="gradcam", help="gradcam, ig, occlusion, stages, or none")
+    parser.add_argument("--language", choices=LANGUAGES, default="en", help="language of warnings and errors")
 
 
 @dataclass(frozen=True)
@@ -39,15 +43,16 @@ class Entry:
 
 
 def run(args: argparse.Namespace) -> int:
+    from engine.commands.evaluate import named_learner
     from engine.evidence.attribution import METHODS
-    from engine.learners import learner
 
-    method = learner(args.learner)
-    if args.saliency not in (*METHODS, "none"):
-        raise ValueError(f"There is no map called '{args.saliency}'. Choose one of: {', '.join(METHODS)}, none.")
+    method = named_learner(args.learner)
+    maps = (*METHODS, "none")
+    if args.saliency not in maps:
+        raise Refusal(Note("commands.unknown_map", {"name": args.saliency, "names": ", ".join(maps)}))
     for folder in (args.support, args.query):
         if not folder.is_dir():
-            raise FileNotFoundError(f"{folder} is not a folder.")
+            raise Refusal(Note("commands.no_folder", {"folder": str(folder)}))
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="handful-") as store:
         return _run(args, method, Path(store))
@@ -58,11 +63,11 @@ def _run(args: argparse.Namespace, method: Any, store: Path) -> int:
     from engine.settings import load_settings
 
     clock = Clock()
-    warnings: list[str] = []
+    warnings = Warnings(args.language)
     labelled = read_support(args.support, store / "support", warnings)
     asked = read_entries(args.query, "", store / "query", warnings)
     if not labelled or not asked:
-        raise ValueError("There is no case in SUPPORT or in QUERY that can be read. " + " ".join(warnings))
+        raise Refusal(Note("commands.nothing_read", {"why": " ".join(warnings)}))
     clock.stop("reading")
     encoder = load_encoder(load_settings().device)
     embeddings = {id(e): encode(encoder, e) for e in (*labelled, *asked)}
@@ -77,6 +82,20 @@ def _run(args: argparse.Namespace, method: Any, store: Path) -> int:
     return 0
 
 
+class Warnings(list[str]):
+    """What a person should know of the run, in one language, each sentence once."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__()
+        self.language = language
+
+    def add(self, note: Note, about: str = "") -> None:
+        """`about`: the file or case it is about."""
+        text = f"{about}: {say(note, self.language)}" if about else say(note, self.language)
+        if text not in self:
+            self.append(text)
+
+
 class Clock:
     """Seconds since the last stop, by name."""
 
@@ -89,15 +108,15 @@ class Clock:
         self.seconds[name], self._last = round(now - self._last, 3), now
 
 
-def read_support(folder: Path, into: Path, warnings: list[str]) -> list[Entry]:
+def read_support(folder: Path, into: Path, warnings: Warnings) -> list[Entry]:
     """Every sub-folder is a class. Raises ValueError where there are none."""
     classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not classes:
-        raise ValueError(f"{folder} has no sub-folders. Put the labelled cases of each class into a sub-folder.")
+        raise Refusal(Note("commands.no_classes", {"folder": str(folder)}))
     return [e for c in classes for e in read_entries(c, c.name, into / c.name, warnings)]
 
 
-def read_entries(folder: Path, label: str, into: Path, warnings: list[str]) -> list[Entry]:
+def read_entries(folder: Path, label: str, into: Path, warnings: Warnings) -> list[Entry]:
     """Each file, folder or zip in `folder` is a case; one that holds several gives each a number.
 
     All are read at once, which is fast. Where that mixes entries up (files of one series lie in two of them, or one is
@@ -132,16 +151,16 @@ def read(path: Path, into: Path, top_is_case: bool) -> Any:
     return take_in(path, into, key=patient_key(load_settings().key_file), top_is_case=top_is_case)
 
 
-def entries(of: dict[str, list[Any]], label: str, taken: list[Any], warnings: list[str]) -> list[Entry]:
+def entries(of: dict[str, list[Any]], label: str, taken: list[Any], warnings: Warnings) -> list[Entry]:
     """Name the cases after what they were read from, and collect what there is to say of them."""
-    from engine.sentences import say
-
     for one in taken:
-        warnings += [f"{r.file}: {say(r.note)}" for r in one.refused]
+        for refused in one.refused:
+            warnings.add(refused.note, refused.file)
     found = []
     for name, cases in of.items():
         for i, (case, folder) in enumerate(cases):
-            warnings += [f"{name}: {say(note)}" for note in case.notes]
+            for note in case.notes:
+                warnings.add(note, name)
             found.append(Entry(name if len(cases) == 1 else f"{name} [{i + 1}]", label, case, folder))
     return found
 
@@ -160,7 +179,7 @@ def judge_all(
     asked: list[Entry],
     embeddings: dict[int, Any],
     args: argparse.Namespace,
-    warnings: list[str],
+    warnings: Warnings,
 ) -> tuple[dict[int, Any], dict[int, Any]]:
     """Judge every query; one whose patient is also labelled is judged without that patient's labelled cases.
 
@@ -179,7 +198,7 @@ def judge_all(
         kept = [e for e in labelled if e.case.patient != patient]
         if patient:
             names = ", ".join(e.name for e in queries)
-            warnings.append(f"{names}: the patient also has labelled cases; they were left out for this prediction.")
+            warnings.add(Note("commands.patient_left_out"), names)
         try:
             judgement, adapted = judge_part(
                 method, kept, queries, embeddings, args, sorted({e.label for e in labelled})
@@ -187,7 +206,8 @@ def judge_all(
         except SupportError as error:
             if not patient:
                 raise
-            warnings.append(f"{names}: not predicted. {error}")
+            warnings.add(Note("commands.not_predicted"), names)
+            warnings.add(error.note, names)
             continue
         for entry, prediction in zip(queries, judgement.predictions, strict=True):
             judged[id(entry)], models[id(entry)] = (judgement, prediction), adapted
@@ -228,7 +248,7 @@ def judge_part(
 
 
 def draw_all(
-    args: argparse.Namespace, encoder: Any, asked: list[Entry], models: dict[int, Any], warnings: list[str]
+    args: argparse.Namespace, encoder: Any, asked: list[Entry], models: dict[int, Any], warnings: Warnings
 ) -> dict[int, dict[str, Any]]:
     """One picture a predicted case, of its strongest slice. Returns what run.json says about each."""
     from engine.evidence.picture import draw_png
@@ -274,13 +294,12 @@ def write_all(
     judged: dict[int, Any],
     pictures: dict[int, dict[str, Any]],
     clock: Clock,
-    warnings: list[str],
+    warnings: Warnings,
 ) -> None:
     """predictions.csv, neighbours.csv and run.json."""
     import json
 
     from engine.projects.csv_writer import write_csv
-    from engine.sentences import say
 
     classes = sorted({e.label for e in labelled})
     rows, near = [], []
@@ -294,7 +313,8 @@ def write_all(
     write_csv(args.out / "neighbours.csv", ["case", "rank", "neighbour", "label", "distance"], near, mark=False)
     whole = list({id(j): j for j, _ in judged.values()}.values())
     for judgement in whole:
-        warnings += [text for note in judgement.notes if (text := say(note)) not in warnings]
+        for note in judgement.notes:
+            warnings.add(note)
     record = {
         "for": "For research and teaching. Not a medical device. Do not use for diagnosis or treatment. "
         f"It has learned from {len(labelled)} cases chosen by you.",

@@ -13,6 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from engine.nouns import Note
+from engine.sentences import LANGUAGES, Refusal, say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE.npz", help="the archive")
@@ -24,10 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=None, help="inner steps of a gradient learner")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same episodes")
     parser.add_argument("--json", metavar="FILE", help="write JSON there; - for standard output")
+    parser.add_argument("--language", choices=LANGUAGES, default="en", help="language of warnings and errors")
 
 
 def run(args: argparse.Namespace) -> int:
     result = evaluate(args)
+    for warning in result["warnings"]:
+        print(f"handful: {warning}", file=sys.stderr)
     if args.json == "-":
         json.dump(result, sys.stdout, indent=1)
         print()
@@ -47,11 +53,11 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from engine.encoders import load_encoder
-    from engine.episodes import episodes, open_archive, score, summarise
-    from engine.learners import Support, learner
+    from engine.episodes import episodes, left_out, open_archive, score, summarise
+    from engine.learners import Support
     from engine.settings import load_settings
 
-    method = learner(args.learner)
+    method = named_learner(args.learner)
     archive = open_archive(args.file)
     drawn = list(episodes(archive, args.ways, args.shots, args.queries, args.episodes, args.seed))
     encoder = load_encoder(load_settings().device)
@@ -59,6 +65,10 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     embeddings = embed(encoder, archive.images)
     embedded = time.perf_counter()
     scores, used = [], set()
+    notes = [
+        Note("episodes.left_out", {"name": name, "count": count, "shots": args.shots})
+        for name, count in left_out(archive, args.shots).items()
+    ]
     for episode in drawn:
         support = Support(
             embeddings[episode.support],
@@ -67,6 +77,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
             tuple(archive.groups[episode.support].tolist()),
         )
         adapted = method.adapt(support, steps=args.steps, seed=args.seed)
+        notes += [note for note in adapted.notes if note not in notes]
         with torch.no_grad():
             probabilities = adapted.probabilities(embeddings[episode.query]).numpy()
         scores.append(score(probabilities, episode.query_targets))
@@ -82,8 +93,19 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
         "queries": args.queries,
         "seed": args.seed,
         "encoder": encoder.identity,
+        "warnings": [say(note, args.language) for note in notes],
         "seconds": {"embedding": embedded - started, "episodes": time.perf_counter() - embedded},
     }
+
+
+def named_learner(name: str) -> Any:
+    """The learner of that name that learns classes. Raises Refusal with the names there are."""
+    from engine.learners import learner, learners
+
+    names = [each.name for each in learners("classes")]
+    if name not in names:
+        raise Refusal(Note("commands.unknown_learner", {"name": name, "names": ", ".join(names)}))
+    return learner(name)
 
 
 def embed(encoder: Any, images: Any) -> Any:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.episodes.archive import Archive
+from engine.nouns import Note
+from engine.sentences import Refusal
 
 ATTEMPTS = 50  # draws before an archive is called too small for the asked shots
 
@@ -28,17 +30,20 @@ def episodes(archive: Archive, ways: int, shots: int, queries: int, count: int, 
     """Draw `count` episodes; the same seed gives the same ones.
 
     `ways` classes at random (all of them where there are fewer); `shots` support items a class, each of another
-    group as far as groups go; up to `queries` a class from groups that are in no support. ValueError where the
-    archive has too few classes or groups.
+    group as far as groups go; up to `queries` a class from groups that are in no support. Refusal (a ValueError) where
+    the archive has too few classes or groups.
     """
-    if min(ways, shots, queries, count) < 1:
-        raise ValueError("ways, shots, queries and episodes must be at least 1")
+    for name, value in (("ways", ways), ("shots", shots), ("queries", queries), ("episodes", count)):
+        if value < 1:
+            raise Refusal(Note("episodes.at_least_one", {"name": name}))
     members = _members(archive)
-    usable = sorted(c for c, groups in members.items() if _fits(groups, shots))
+    if len(members) < 2:
+        raise Refusal(Note("episodes.one_class", {"archive": archive.name, "name": next(iter(members), "-")}))
+    usable = sorted(c for c, groups in members.items() if most_shots(groups) >= shots)
     if len(usable) < 2:
-        raise ValueError(
-            f"{archive.name}: fewer than two classes have {shots} items and a further group left to be predicted"
-        )
+        most = sorted(most_shots(groups) for groups in members.values())[-2]
+        key = "episodes.too_few_for_any" if most < 1 else "episodes.too_many_shots"
+        raise Refusal(Note(key, {"archive": archive.name, "shots": shots, "most": most}))
     rng = np.random.default_rng(seed)
     for _ in range(count):
         yield _draw(archive, members, usable, ways, shots, queries, rng)
@@ -51,10 +56,18 @@ def _members(archive: Archive) -> dict[str, dict[str, list[int]]]:
     return members
 
 
-def _fits(groups: dict[str, list[int]], shots: int) -> bool:
-    """Enough for `shots` items with one whole group (the smallest) left over."""
-    sizes = sorted(len(items) for items in groups.values())
-    return len(sizes) >= 2 and sum(sizes[1:]) >= shots
+def left_out(archive: Archive, shots: int) -> dict[str, int]:
+    """Classes that are never drawn, since they are too small for so many shots, with their number of items."""
+    return {
+        name: sum(map(len, groups.values()))
+        for name, groups in sorted(_members(archive).items())
+        if most_shots(groups) < shots
+    }
+
+
+def most_shots(groups: dict[str, list[int]]) -> int:
+    """How many items of a class can teach while one whole group (the smallest) is left to be predicted."""
+    return sum(sorted(len(items) for items in groups.values())[1:])
 
 
 def _draw(
@@ -79,7 +92,7 @@ def _draw(
                 np.concatenate(query),
                 np.repeat(np.arange(len(chosen)), [len(q) for q in query]),
             )
-    raise ValueError(f"{archive.name}: classes share so many groups that {shots} shots leave nothing to predict")
+    raise Refusal(Note("episodes.shared_groups", {"archive": archive.name, "shots": shots}))
 
 
 def _support(groups: dict[str, list[int]], shots: int, rng: np.random.Generator) -> list[int]:

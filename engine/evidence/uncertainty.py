@@ -105,15 +105,19 @@ def unlike(adapted: Adapted, support: Support, query: Tensor) -> tuple[Tensor, T
     """
     if len(set(support.groups)) < FEWEST_FOR_UNLIKE:
         return None
+    usual, asked = nearness(adapted, support, query)
+    share = (usual[None, :] < asked[:, None]).mean(1)
+    return torch.from_numpy(share).float(), torch.from_numpy(asked > usual.max())
+
+
+def nearness(adapted: Adapted, support: Support, query: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) and (m,) mean distance to the nearest labelled cases of other patients, for labelled and asked cases."""
     groups = np.array(support.groups)
     with torch.no_grad():
         inside = adapted.distances(support.embeddings, support.embeddings).numpy()
         outside = adapted.distances(query, support.embeddings).numpy()
     inside[groups[:, None] == groups[None, :]] = np.inf
-    usual = _mean_of_nearest(inside)
-    asked = _mean_of_nearest(outside)
-    share = (usual[None, :] < asked[:, None]).mean(1)
-    return torch.from_numpy(share).float(), torch.from_numpy(asked > usual.max())
+    return _mean_of_nearest(inside), _mean_of_nearest(outside)
 
 
 def _mean_of_nearest(distances: np.ndarray) -> np.ndarray:

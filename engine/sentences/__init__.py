@@ -15,6 +15,14 @@ from engine.nouns import Note
 LANGUAGES = ("en", "zh")
 
 
+class Refusal(ValueError):
+    """A mistake in what was asked. `note` says it in both languages; as text it is the English sentence."""
+
+    def __init__(self, note: Note):
+        super().__init__(say(note))
+        self.note = note
+
+
 @cache
 def table(language: str) -> dict[str, str]:
     """All sentences of one language, flat: "refused.no_rescale" -> "This CT has no ..."."""

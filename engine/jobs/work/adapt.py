@@ -24,6 +24,7 @@ from engine.nouns import Case, Note, Place
 from engine.projects.digest import marks_digest
 from engine.projects.records import Project, Run
 from engine.projects.split import Split, split_cases
+from engine.sentences import Refusal
 
 
 @dataclass(frozen=True)
@@ -241,9 +242,5 @@ def kept_cases(run_id: str) -> KeptCases:
         return KeptCases(support, torch.from_numpy(raw["query"]), tuple(str(c) for c in raw["asked"]))
 
 
-class Outdated(ValueError):
+class Outdated(Refusal):
     """A run that can't be asked any more; `note` says why and what to do."""
-
-    def __init__(self, note: Note):
-        super().__init__(note.key)
-        self.note = note

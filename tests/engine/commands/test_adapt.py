@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import engine.learners as room
 from engine.__main__ import main
 from tests.engine.evidence.test_saliency import scene
 
@@ -146,3 +149,100 @@ def test_evaluate_on_shuffled_labels_is_chance(archive, tmp_path, capsys):
 def test_too_many_shots_end_in_one_sentence(archive, capsys):
     assert main(["evaluate", str(archive), "--shots", "50"]) == 2
     assert "50" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layout", ["apart", "mixed up"])
+def test_a_folder_of_slices_is_one_case_and_a_loose_picture_another(folders, tmp_path, layout):
+    """An entry of a class is one case, whether all entries are read at once or (a copy among them) each by itself."""
+    for k, name in enumerate(("disc", "none")):
+        place = tmp_path / "support" / name
+        for patient in range(2):
+            series = place / f"patient {patient}"
+            series.mkdir(parents=True)
+            for s in range(3):
+                Image.fromarray(scene(100 + 20 * k + 6 * patient + s, disc=k == 0)[0]).save(series / f"{s}.png")
+        Image.fromarray(scene(150 + k, disc=k == 0)[0]).save(place / "loose.png")
+        if layout == "mixed up":
+            (place / "copy.png").write_bytes((place / "loose.png").read_bytes())
+    out = tmp_path / "out"
+    main(["adapt", str(tmp_path / "support"), str(folders / "query"), "--out", str(out), "--saliency", "none"])
+    names = [each["case"] for each in json.loads((out / "run.json").read_text("utf-8"))["support"]]
+    expected = ["loose.png", "patient 0", "patient 1"] + (["copy.png"] if layout == "mixed up" else [])
+    assert sorted(names) == sorted(2 * expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (["--learner", "magic"], "没有名为“magic”的方法"),
+        (["--learner", "ridge"], "没有名为“ridge”的方法"),
+        (["--saliency", "magic"], "没有名为“magic”的显著图"),
+    ],
+)
+def test_a_wrong_name_is_answered_in_chinese_too(folders, tmp_path, capsys, change, sentence):
+    command = ["adapt", str(folders / "support"), str(folders / "query"), "--out", str(tmp_path / "out"), *change]
+    assert main([*command, "--language", "zh"]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_class_of_one_case_is_said(folders, tmp_path, capsys):
+    for name in ("=disc", "none"):
+        place = tmp_path / "support" / name
+        place.mkdir(parents=True)
+        taken = sorted((folders / "support" / name).iterdir())[: 1 if name == "none" else 5]
+        for path in taken:
+            (place / path.name).write_bytes(path.read_bytes())
+    command = ["adapt", str(tmp_path / "support"), str(folders / "query"), "--out", str(tmp_path / "out")]
+    assert main([*command, "--saliency", "none"]) == 0
+    assert '"none" rests on a single labelled case' in capsys.readouterr().err
+
+
+def archive_of(path, labels, groups=None):
+    pictures = np.stack([scene(seed, disc=label == "disc")[0] for seed, label in enumerate(labels)])
+    more = {} if groups is None else {"group": np.array(groups)}
+    np.savez(path, images=pictures, label=np.array(labels), **more)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups", "options", "english", "chinese"),
+    [
+        (["disc"] * 4, None, [], "has one class only (disc)", "只有一个类别（disc）"),
+        (["disc", "none"] * 4, None, ["--shots", "9"], "At most 3 a class can teach", "每类最多可用 3 例来教"),
+        (["disc", "disc", "none"], None, ["--shots", "1"], "pictures of two groups", "不足两个"),
+        (["disc", "none"] * 4, None, ["--shots", "0"], "shots must be at least 1", "shots 至少为 1"),
+        (["disc", "none"] * 4, list("aabbccdd"), ["--shots", "4"], "ask for fewer", "请减少"),
+    ],
+)
+def test_what_cannot_be_evaluated_ends_in_one_sentence_in_both_languages(
+    tmp_path, capsys, labels, groups, options, english, chinese
+):
+    path = archive_of(tmp_path / "set.npz", labels, groups)
+    for language, sentence in (("en", english), ("zh", chinese)):
+        assert main(["evaluate", path, "--language", language, *options]) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_a_class_too_small_for_the_shots_is_left_out_and_said(tmp_path, capsys):
+    path = archive_of(tmp_path / "set.npz", ["disc", "none"] * 4 + ["rare"])
+    assert main(["evaluate", path, "--shots", "2", "--queries", "2", "--episodes", "3", "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["ways"] == 2
+    assert any('"rare" was left out: with 1 item(s)' in warning for warning in result["warnings"])
+
+
+def test_a_loss_that_is_not_finite_is_retried_with_a_smaller_step_and_said(archive, monkeypatch, capsys):
+    """A rate far too large for the weighing of the embedding: exp overflows, the step is halved until it doesn't."""
+    from engine.learners import head
+
+    plain = head.plain_start
+
+    def start(dimensions, *rest):
+        rates = {**plain(dimensions, *rest).rates, "gate": torch.full((20,), 1e6)}
+        return replace(plain(dimensions, *rest), rates=rates)
+
+    monkeypatch.setattr(head, "plain_start", start)
+    monkeypatch.setattr("engine.learners._MAKE", {"maml": lambda: room.MAML(None)})
+    assert main(["evaluate", str(archive), "--learner", "maml", "--shots", "3", "--episodes", "2", "--json", "-"]) == 0
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    assert any("half the size" in warning for warning in warnings), warnings
