@@ -10,7 +10,6 @@ import pytest
 import torch
 
 import engine.learners as room
-from engine import methods
 from engine.learners import CLASSES, Support, SupportError, learner, learners
 from engine.sentences import LANGUAGES, say, table
 
@@ -161,12 +160,6 @@ def test_a_patient_on_both_sides_is_refused():
 def test_an_unknown_name_is_answered_with_the_names_there_are():
     with pytest.raises(ValueError, match="protonet, matching, maml"):
         learner("magic")
-
-
-def test_the_list_that_needs_no_torch_is_the_registry():
-    listed = {**methods.META_LEARNERS, **methods.CONTROLS}
-    assert [(each.name, each.targets) for each in learners()] == list(listed.items())
-    assert methods.methods("number") == tuple(each.name for each in learners("number"))
 
 
 def test_every_learner_is_described_in_both_languages():
