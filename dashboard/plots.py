@@ -88,7 +88,7 @@ def trace(steps: Sequence[Mapping], x_title: str, y_title: str, height: int = 20
                 x=[at], y=[step["loss"]], mode="markers", hoverinfo="skip", marker={"color": NEUTRAL, "size": 10}
             )
             _here(figure, at)
-    figure.update_xaxes(title=x_title, dtick=1 if len(steps) < 12 else None)
+    figure.update_xaxes(title=x_title, nticks=6)
     figure.update_yaxes(title=y_title, rangemode="tozero")
     return _plain(figure, height, axes=True)
 
@@ -116,7 +116,9 @@ def paths(
         )
     _here(figure, at)
     figure.update_xaxes(title=x_title)
-    figure.update_yaxes(range=[-0.02, 1.02], tickvals=[0, 0.5, 1])
+    every = [value for case in cases for value in case["values"]] or [0.0, 1.0]
+    figure.update_xaxes(nticks=8)
+    figure.update_yaxes(range=[max(-0.02, min(every) - 0.05), min(1.02, max(every) + 0.05)], nticks=5)
     return _plain(figure, height, axes=True)
 
 

@@ -45,6 +45,31 @@ def test_the_trace_shows_each_step_with_its_loss():
     assert list(figure.data[0].y) == [0.7, 0.4]
 
 
+def test_the_trace_marks_the_step_that_is_looked_at():
+    steps = [{"step": s, "loss": 1 / (s + 1)} for s in range(4)]
+    figure = plots.trace(steps, "step", "loss", at=2)
+    assert list(figure.data[1].x) == [2] and figure.data[1].y[0] == pytest.approx(1 / 3)
+    assert figure.layout.shapes[0].x0 == 2
+
+
+def test_a_path_has_its_classes_colour_and_the_case_looked_at_lies_on_top():
+    cases = [
+        {"id": "a", "title": "Case 01", "name": "spiculated", "values": [0.4, 0.8], "flips": True},
+        {"id": "b", "title": "Case 02", "name": "smooth", "values": [0.5, 0.6], "flips": False},
+    ]
+    figure = plots.paths(cases, CLASSES, "step", 200, at=1, selected="b")
+    assert [line.name for line in figure.data] == ["Case 01", "Case 02"]
+    assert figure.data[0].line.color == MARKS[1].colour and list(figure.data[0].y) == [0.4, 0.8]
+    assert figure.data[1].line.width > figure.data[0].line.width
+
+
+def test_the_deletion_figure_tells_its_two_lines_apart_without_colour():
+    words = {name: name for name in ("x", "y", "marked", "elsewhere")}
+    figure = plots.deletion([0, 0.5, 1], [0.9, 0.2, 0.1], [0.9, 0.8, 0.1], words)
+    assert [line.line.dash for line in figure.data] == ["solid", "dot"]
+    assert list(figure.data[0].x) == [0, 50, 100]
+
+
 def test_classes_differ_in_colour_and_in_shape():
     assert len({m.colour for m in MARKS}) == len({m.shape for m in MARKS}) == 9
     with pytest.raises(ValueError):

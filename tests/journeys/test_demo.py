@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,46 @@ def test_from_a_labelled_demo_to_maps_and_a_correction(served, store, open_page,
     page.get_by_text("Since the last run").wait_for()
     page.wait_for_function("document.body.innerText.includes('5 predicted in')")
     assert store.latest_run(project).id != run.id
+
+
+def test_all_methods_are_compared_one_is_chosen_and_its_steps_are_walked_through(
+    served, store, open_page, picture, tmp_path
+):
+    project = store.projects()[0].id
+    page = open_page(f"{served.url}/?p={project}&s=adapt&v=compare")
+    page.locator(".st-key-compare-all button:not([disabled])").click()
+    page.locator(".st-key-stop-compare button").wait_for()
+    page.reload()  # a comparison goes on without the page, and is found again
+    page.locator(".hf-squares").wait_for()
+    picture(page, "compare")
+    found = store.latest_run(project).record["comparison"]
+    assert {"protonet", "maml", "nearest", "logistic"} <= {row["name"] for row in found["methods"]}
+    own = store.latest_run(project).record
+    row = next(each for each in found["methods"] if each["name"] == own["learner"])
+    assert row["tested"]["right"] == own["tests"][own["look"]]["right"]  # the same test as the page's own
+    page.locator(".st-key-make-comparison button").click()
+    with page.expect_download() as got:
+        page.locator(".st-key-after-comparing a").click()
+    got.value.save_as(tmp_path / "methods.csv")
+    rows = list(csv.DictReader((tmp_path / "methods.csv").read_text("utf-8-sig").splitlines()))
+    assert [r["method"] for r in rows] == [each["name"] for each in found["methods"]]
+    assert {int(r["tested"]) for r in rows} == {each["tested"]["count"] for each in found["methods"]}
+
+    page.locator(".st-key-use-maml button").first.click()
+    page.get_by_text("predicted in").wait_for()
+    assert store.latest_run(project).record["learner"] == "maml"
+    page.get_by_text("Step by step").click()
+    slider = page.locator("[data-testid=stSlider] input")
+    slider.wait_for()
+    steps = store.latest_run(project).record["trace"][-1][0]
+    page.get_by_text(f"After step {steps}: loss").wait_for()
+    slider.focus()
+    page.keyboard.press("Home")
+    page.get_by_text("After step 0: loss").wait_for()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("After step 1: loss").wait_for()
+    picture(page, "steps")
+    assert not page.broke
 
 
 def test_a_click_on_the_finding_is_kept_in_patient_mm(served, store, open_page):
