@@ -36,11 +36,13 @@ class ConvNorm(nn.Module):
         self.norm: nn.Module = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.kernel > 1:
-            rows, columns = (max((-(-n // self.stride) - 1) * self.stride + self.kernel - n, 0) for n in x.shape[-2:])
-            x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-        x = self.norm(self.conv(x))
-        return F.relu6(x) if self.active else x
+        rows, columns = (max((-(-n // self.stride) - 1) * self.stride + self.kernel - n, 0) for n in x.shape[-2:])
+        around = (rows // 2, columns // 2)
+        if rows % 2 or columns % 2:  # one more at the lower right: a convolution can't, so zeros are put there first
+            x, around = F.pad(x, (around[1], columns - around[1], around[0], rows - around[0])), (0, 0)
+        conv = self.conv
+        x = self.norm(F.conv2d(x, conv.weight, conv.bias, self.stride, around, groups=conv.groups))
+        return F.relu6(x, inplace=True) if self.active else x  # nothing else needs what it overwrites
 
 
 class Block(nn.Module):

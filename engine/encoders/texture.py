@@ -15,18 +15,21 @@ ORIENTATIONS = 4
 _EPS = 1e-6
 
 
-def texture(views: Tensor) -> Tensor:
-    """(n, 3, rows, columns) in 0..1 -> (n, d) numbers of order one.
+def texture(views: Tensor, copies: int = 1) -> Tensor:
+    """(n, channels, rows, columns) in 0..1 -> (n, d) numbers of order one.
+
+    `copies` (with one channel): the numbers of that many equal channels, for the work of one.
 
     For each channel a soft histogram; for each channel and scale the spread of local contrast, co-occurrence
     contrast along rows and columns (the mean squared difference of GLCM, Haralick 1973) and gradient energy
     by orientation. Energies are taken as logarithms, since they span decades.
     """
-    parts = [_histogram(views), _moments(views)]
+    parts = [_moments(views)]
     for scale in SCALES:
         smooth = F.avg_pool2d(views, scale) if scale > 1 else views
         parts += [_contrast(smooth), _orientation(smooth)]
-    return torch.cat(parts, 1)
+    each = [part.repeat_interleave(copies, 1) for part in parts]  # number by number, its channels in a row
+    return torch.cat([_histogram(views).repeat(1, copies), *each], 1)  # the histogram channel by channel
 
 
 def _histogram(views: Tensor) -> Tensor:

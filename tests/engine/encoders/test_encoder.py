@@ -137,3 +137,17 @@ def test_the_shipped_attention_points_at_a_mass_in_a_phantom(encoder):
 def test_every_file_of_weights_is_the_one_its_card_describes(name):
     file = WEIGHTS / f"{name}.safetensors"
     assert hashlib.sha256(file.read_bytes()).hexdigest() in (WEIGHTS / f"{name}.md").read_text("utf-8")
+
+
+def test_texture_measured_once_is_that_of_three_equal_channels():
+    grey = torch.rand(3, 1, 40, 52, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(texture(grey, 3), texture(grey.expand(-1, 3, -1, -1)), atol=1e-6)
+
+
+def test_a_colour_picture_is_embedded_alike_with_and_without_gradients(encoder):
+    draw = torch.Generator().manual_seed(0)
+    for channels in (1, 3):  # grey takes a shorter way where no gradient is asked for
+        views = torch.rand(2, channels, 128, 128, generator=draw).expand(-1, 3, -1, -1)
+        with torch.no_grad():
+            short = encoder.embed_views(views)
+        assert torch.allclose(short, encoder.embed_views(views), atol=1e-5)
