@@ -14,7 +14,7 @@ from dashboard.state import Page
 from dashboard.steps.adapt_button import file_adapt
 from dashboard.steps.exporting import export
 from dashboard.steps.tested import values
-from engine.jobs.queue import LEARN, Job
+from engine.jobs.queue import INTAKE, Job
 
 
 def show(page: Page) -> None:
@@ -44,7 +44,8 @@ def _button(page: Page) -> None:
     )
     if pressed:
         args = {"run": page.run.id, "project": page.project.id}
-        page.queue.file("compare", args, lane=LEARN)
+        # Beside the learning lane, so that Adapt and the maps need not wait; new cases go first.
+        page.queue.file("compare", args, lane=INTAKE, priority=-1)
         st.rerun()
 
 

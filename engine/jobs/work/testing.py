@@ -21,9 +21,10 @@ CONTROLS = ("nearest", "logistic")
 def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: project, run, reader. Adds to the run's record what the labelled cases say of it.
 
-    `tests`: whole, place (with enough clicks), the controls. `sets`: for each predicted case the classes that can't be
-    excluded. Where the page left it open where to look and the whole scan tests better than the place, the project is
-    adapted once more with the whole scan; a tie stays with the place, since there somebody showed where to look.
+    `tests`: whole, place (with enough clicks), the controls as the run looked. `sets`: for each predicted case the
+    classes that can't be excluded. Where the page left it open where to look and the whole scan tests better than the
+    place, the project is adapted once more with the whole scan; a tie stays with the place, since there somebody
+    showed where to look.
     """
     run = rooms.store().run(args["run"])
     said = read_said(args["project"])
@@ -49,8 +50,9 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         tests[each] = _counts(left_out, whole)
         if mine and left_out.asked is not None:
             sets = _sets(left_out, kept)
+    same = folds.get(look, folds["whole"])
     for control in CONTROLS:
-        tests[control] = _counts(judge_folds(learner(control), whole, folds["whole"], seed, tick), whole)
+        tests[control] = _counts(judge_folds(learner(control), whole, same, seed, tick), whole)
     rooms.store().complete_run(run.id, {"tests": tests, "sets": sets})
     left_open = run.record["asked_look"] == "auto" and look == "place"
     if left_open and "place" in tests and tests["whole"]["right"] > tests["place"]["right"]:

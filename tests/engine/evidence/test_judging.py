@@ -113,3 +113,23 @@ def test_neighbours_are_of_other_patients():
     assert "p0" not in [n.case for n in found[0]]
     assert found[1][0].case == "p1"
     assert torch.isfinite(torch.tensor([n.distance for n in found[0]])).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_learner_that_draws_models_shows_where_they_lie_and_the_others_show_nothing(name):
+    judgement, adapted, query, _ = ask(make_support((4, 4), apart=1.0), name)
+    samples = adapted.samples(query)
+    for i, prediction in enumerate(judgement.predictions):
+        if samples is None:
+            assert prediction.sampled is None
+            continue
+        low, high = np.array(prediction.sampled).T
+        drawn = samples[:, i].detach().numpy()
+        inside = ((drawn >= low - 1e-6) & (drawn <= high + 1e-6)).mean(0)
+        assert (inside >= 0.85).all() and (low <= high).all()  # nine of ten, less the ends of few draws
+    assert Judgement.from_json(json.loads(json.dumps(judgement.to_json()))) == judgement
+
+
+def test_platipus_draws_models():
+    judgement, *_ = ask(make_support((4, 4), apart=1.0), "platipus")
+    assert all(p.sampled is not None for p in judgement.predictions)

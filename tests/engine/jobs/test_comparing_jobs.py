@@ -8,8 +8,9 @@ import torch
 
 from engine.evidence import judge
 from engine.jobs.queue import Cancelled
-from engine.jobs.work import KINDS, rooms
+from engine.jobs.work import KINDS, looks, rooms
 from engine.jobs.work.adapt import Outdated, keep_cases
+from engine.jobs.work.looks import Look
 from engine.learners import Support, learner, learners
 from engine.nouns import Case, Geometry
 from engine.projects.digest import marks_digest
@@ -29,23 +30,29 @@ def home(tmp_path, monkeypatch):
         each.cache_clear()
 
 
+def numbers() -> torch.Tensor:
+    """(COUNT + ASKED, 12) embeddings; every second labelled one is of class "b"."""
+    embeddings = np.random.default_rng(0).normal(size=(COUNT + ASKED, 12)).astype(np.float32)
+    embeddings[1:COUNT:2] += 1.2
+    return torch.from_numpy(embeddings)
+
+
 def run_of(name: str, keep: bool = True):
     """A run as `adapt` files it, over numbers instead of pictures."""
-    rng = np.random.default_rng(0)
-    targets = torch.arange(2).repeat(COUNT // 2)
-    embeddings = torch.from_numpy(rng.normal(size=(COUNT + ASKED, 12)).astype(np.float32))
-    embeddings[:COUNT] += 1.2 * targets[:, None]
-    support = Support(embeddings[:COUNT], targets, ("a", "b"), tuple(f"p{i}" for i in range(COUNT)))
-    asked = [f"q{i}" for i in range(ASKED)]
-    ids = [f"s{i}" for i in range(COUNT)]
+    ids, asked = [f"s{i}" for i in range(COUNT)], [f"q{i}" for i in range(ASKED)]
+    embeddings = numbers()
+    support = Support(embeddings[:COUNT], torch.arange(2).repeat(COUNT // 2), ("a", "b"), tuple(ids))
     judged, _ = judge(learner(name), support, ids, embeddings[COUNT:], asked, asked)
     raw = judged.to_json()
     predictions = {p["case"]: p for p in raw.pop("predictions")}
     store = rooms.store()
     project = store.create_project("X", ["a", "b"]).id
-    for case in asked:
+    for case in (*ids, *asked):
         store.add_case(project, Case(case, "image", case, (1, 8, 8), Geometry(measured=False), case))
-    record = {**raw, "seed": 0, "look": "whole", "asked_look": "whole", "marks": marks_digest({}, {}, {})}
+    for i, case in enumerate(ids):
+        store.set_label(project, case, "ab"[i % 2])
+    marks = marks_digest(store.labels(project), {}, {})
+    record = {**raw, "seed": 0, "look": "whole", "asked_look": "whole", "marks": marks}
     run = store.file_run(project, record, predictions)
     if keep:
         keep_cases(run.id, support, embeddings[COUNT:], asked)
@@ -114,3 +121,22 @@ def test_a_run_from_elsewhere_is_answered_with_a_sentence(home):
         with pytest.raises(Outdated) as caught:
             ask(kind, run, home)
         assert caught.value.note.key == "work.not_kept"
+
+
+def test_the_test_of_a_run_says_what_cannot_be_excluded_and_how_the_controls_did(home, monkeypatch):
+    run = run_of("protonet")
+    embeddings = numbers().numpy()
+    look = Look("whole", {f"s{i}": embeddings[i] for i in range(COUNT)})
+    monkeypatch.setattr(looks, "whole_look", lambda cases, regions: look)
+    monkeypatch.setattr(looks, "can_point", lambda cases, places: False)
+    ask("test", run, home)
+    record = rooms.store().run(run.id).record
+    assert record["tests"]["whole"]["right"] == record["tested"]["right"]
+    assert set(record["tests"]) == {"whole", "nearest", "logistic"}
+    assert record["sets"]["patients"] == {"a": COUNT // 2, "b": COUNT // 2}
+    # Five patients a class allow a promise at 80 %, not at 90 %, where nothing is excluded.
+    assert record["sets"]["levels"]["0.8"]["promises"] == ["a", "b"] and not record["sets"]["levels"]["0.9"]["promises"]
+    assert all(sorted(names) == ["a", "b"] for names in record["sets"]["levels"]["0.9"]["cases"].values())
+    assert set(record["sets"]["levels"]["0.8"]["cases"]) == {f"q{i}" for i in range(ASKED)}
+    rooms.store().set_label(run.project_id, "q0", "a")
+    assert ask("test", run, home) == {}  # labels went on: the next run has its own test
