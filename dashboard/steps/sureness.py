@@ -18,6 +18,8 @@ def _set(page: Page, prediction: Predicted) -> list[str]:
     words, sets = page.words, page.run.record.get("sets")
     if not sets:
         return []  # the test is still running, or the run is an old one
+    if prediction.unlike:
+        return [words("evidence.set_unlike")]
     classes = page.run.record["classes"]
     for level in LEVELS:
         found = sets["levels"].get(level)

@@ -176,6 +176,15 @@ def test_the_evidence_says_what_cannot_be_excluded(project, patients, names, sen
     assert sentence.replace("'", "&#x27;") in shown(open_step(project_id, "evidence", case="case6"))
 
 
+def test_nothing_is_promised_for_a_case_unlike_anything_labelled(project):  # noqa: F811
+    store, project_id = project
+    run = with_run(store, project_id, sets=sets(9, ["smooth"]))
+    predictions = {case: {**p, "unlike_flag": True} for case, p in store.predictions(run.id).items()}
+    store.file_run(project_id, run.record, predictions)
+    html = shown(open_step(project_id, "evidence", case="case6"))
+    assert "Nothing is promised here" in html and "Not excluded" not in html
+
+
 def test_the_evidence_counts_the_methods_that_say_the_same(project):  # noqa: F811
     store, project_id = project
     found = comparison()

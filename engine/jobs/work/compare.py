@@ -23,8 +23,13 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     run = rooms.store().run(args["run"])
     kept = kept_cases(run.id)
     methods = learners("classes")
-    report(0, len(methods), Note("work.compare_begin").to_json())
-    folds = _folds(run, kept, cancelled)
+    total = 1 + len(methods)  # making the folds is as much work as a method: a finder is taught for each
+
+    def making(done: float, count: float, _note: object) -> None:
+        report(done / count, total, Note("work.compare_begin").to_json())
+
+    making(0, 1, None)
+    folds = _folds(run, kept, making, cancelled)
     done: list[Compared] = []
     for method in methods:
         file = checkpoint_dir / f"{method.name}.json"
@@ -38,7 +43,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     return {"run": run.id}
 
 
-def _folds(run: Run, kept: KeptCases, cancelled: Callable[[], bool]) -> list[Fold]:
+def _folds(run: Run, kept: KeptCases, report: Callable[..., None], cancelled: Callable[[], bool]) -> list[Fold]:
     """As the run looked: at the whole scan, or where a finder looks that did not see the left-out patient's click."""
     seed = run.record["seed"]
     if run.record["look"] != "place":
@@ -46,7 +51,7 @@ def _folds(run: Run, kept: KeptCases, cancelled: Callable[[], bool]) -> list[Fol
     said = read_said(run.project_id)
     if said.marks != run.record["marks"]:
         raise Outdated(Note("work.labels_changed"))
-    return place_folds(said, kept.support, seed, lambda *_: None, cancelled)
+    return place_folds(said, kept.support, seed, report, cancelled)
 
 
 def _one(
@@ -67,7 +72,7 @@ def _one(
             raise Cancelled
         ticks += 1
         note = Note("work.comparing", {"method": method.name, "done": before + 1, "total": total})
-        report(before + ticks / (len(folds) + 1), total, note.to_json())
+        report(1 + before + ticks / (len(folds) + 1), 1 + total, note.to_json())
 
     return compare_one(method, kept.support, folds, kept.query, seed, tick)
 
