@@ -37,7 +37,7 @@ bench: $(BENCH_READY)  ## print how fast: the viewer, an upload, Adapt, DICOM re
 	@for each in viewer upload adapting dicom_reading; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 bench-models: $(BENCH_READY)  ## print how good (hours): encoder, finder and maps, with intervals
-	@for each in encoder_table finder saliency; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+	@for each in encoder_table finder saliency calibration; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 lint: $(TEST_READY)  ## check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -13,7 +13,7 @@ from engine.jobs.queue import LEARN, Queue
 from engine.learners import Support, learner
 from engine.nouns import Geometry, Note
 from engine.projects.digest import marks_digest
-from tests.dashboard.test_steps import adapted, open_step, project  # noqa: F401
+from tests.dashboard.test_steps import adapted, open_step
 
 NAMES = ("protonet", "maml", "nearest")
 
@@ -65,7 +65,7 @@ def finish(queue: Queue, kind: str, args: dict, result: dict) -> None:
     queue.end(job.id, "test", "done", result=result)
 
 
-def test_comparing_is_filed_for_the_newest_run_and_any_tab_sees_and_stops_it(project, tmp_path):  # noqa: F811
+def test_comparing_is_filed_for_the_newest_run_and_any_tab_sees_and_stops_it(project, tmp_path):
     store, project_id = project
     run, queue = with_run(store, project_id), Queue(tmp_path / "data")
     at(open_step(project_id, "adapt"), "compare").button(key="compare-all").click().run()
@@ -76,14 +76,14 @@ def test_comparing_is_filed_for_the_newest_run_and_any_tab_sees_and_stops_it(pro
     assert "Stopped. Nothing was changed." in shown(at(open_step(project_id, "adapt"), "compare"))
 
 
-def test_labels_that_changed_since_are_not_compared(project):  # noqa: F811
+def test_labels_that_changed_since_are_not_compared(project):
     store, project_id = project
     adapted(store, project_id)  # its marks are of earlier
     assert at(open_step(project_id, "adapt"), "compare").button(key="compare-all").disabled
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_table_names_every_method_and_the_recommendation_is_a_sentence(project, language):  # noqa: F811
+def test_the_table_names_every_method_and_the_recommendation_is_a_sentence(project, language):
     store, project_id = project
     found = comparison()
     with_run(store, project_id, comparison=found)
@@ -96,7 +96,7 @@ def test_the_table_names_every_method_and_the_recommendation_is_a_sentence(proje
     assert words("adapt.learner_protonet") in html and "protonet" not in html
 
 
-def test_use_this_adapts_with_it_and_remembers_it(project, tmp_path):  # noqa: F811
+def test_use_this_adapts_with_it_and_remembers_it(project, tmp_path):
     store, project_id = project
     with_run(store, project_id, comparison=comparison())
     at(open_step(project_id, "adapt"), "compare").button(key="use-maml").click().run()
@@ -105,14 +105,14 @@ def test_use_this_adapts_with_it_and_remembers_it(project, tmp_path):  # noqa: F
     assert store.project(project_id).settings["learner"] == "maml"
 
 
-def test_a_comparison_stays_after_another_method_was_chosen(project):  # noqa: F811
+def test_a_comparison_stays_after_another_method_was_chosen(project):
     store, project_id = project
     with_run(store, project_id, comparison=comparison())
     with_run(store, project_id)
     assert "hf-squares" in shown(at(open_step(project_id, "adapt"), "compare"))
 
 
-def test_what_the_engine_offers_is_offered_and_a_new_method_needs_no_code(project):  # noqa: F811
+def test_what_the_engine_offers_is_offered_and_a_new_method_needs_no_code(project):
     store, project_id = project
     store.set_setting("learners", ["protonet", "brand-new"])
     page = open_step(project_id, "adapt")
@@ -134,7 +134,7 @@ def walk() -> dict:
     }
 
 
-def test_the_inner_loop_is_walked_through_and_what_flipped_is_counted(project, tmp_path):  # noqa: F811
+def test_the_inner_loop_is_walked_through_and_what_flipped_is_counted(project, tmp_path):
     store, project_id = project
     run = with_run(store, project_id)
     finish(Queue(tmp_path / "data"), "stepping", {"run": run.id}, walk())
@@ -144,7 +144,7 @@ def test_the_inner_loop_is_walked_through_and_what_flipped_is_counted(project, t
     assert "After step 0: loss 0.700" in shown(page) and "0 of 2 predicted cases have changed" in shown(page)
 
 
-def test_a_method_without_steps_says_so(project, tmp_path):  # noqa: F811
+def test_a_method_without_steps_says_so(project, tmp_path):
     store, project_id = project
     run = with_run(store, project_id)
     nothing = {"steps": 0, "loss": [], "right": [], "count": 6, "classes": ["smooth", "spiculated"], "cases": {}}
@@ -169,14 +169,14 @@ def sets(patients: int, names: list[str]) -> dict:
         (9, ["smooth", "spiculated"], "No class can be excluded"),
     ],
 )
-def test_the_evidence_says_what_cannot_be_excluded(project, patients, names, sentence):  # noqa: F811
+def test_the_evidence_says_what_cannot_be_excluded(project, patients, names, sentence):
     store, project_id = project
     with_run(store, project_id, sets=sets(patients, names))
     # Texts are escaped on the page.
     assert sentence.replace("'", "&#x27;") in shown(open_step(project_id, "evidence", case="case6"))
 
 
-def test_nothing_is_promised_for_a_case_unlike_anything_labelled(project):  # noqa: F811
+def test_nothing_is_promised_for_a_case_unlike_anything_labelled(project):
     store, project_id = project
     run = with_run(store, project_id, sets=sets(9, ["smooth"]))
     predictions = {case: {**p, "unlike_flag": True} for case, p in store.predictions(run.id).items()}
@@ -185,7 +185,7 @@ def test_nothing_is_promised_for_a_case_unlike_anything_labelled(project):  # no
     assert "Nothing is promised here" in html and "Not excluded" not in html
 
 
-def test_the_evidence_counts_the_methods_that_say_the_same(project):  # noqa: F811
+def test_the_evidence_counts_the_methods_that_say_the_same(project):
     store, project_id = project
     found = comparison()
     run = with_run(store, project_id, comparison=found)
@@ -194,7 +194,7 @@ def test_the_evidence_counts_the_methods_that_say_the_same(project):  # noqa: F8
     assert f"{same} of 3 methods say {predicted}." in shown(open_step(project_id, "evidence", case="case6"))
 
 
-def test_the_check_of_a_map_shows_its_figures_and_asks_whether_removing_the_marks_matters(project, tmp_path):  # noqa: F811
+def test_the_check_of_a_map_shows_its_figures_and_asks_whether_removing_the_marks_matters(project, tmp_path):
     store, project_id = project
     run, queue = with_run(store, project_id), Queue(tmp_path / "data")
     args = {"run": run.id, "case": "case6", "method": "gradcam"}

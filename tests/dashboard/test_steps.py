@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
 from engine.evidence import judge
 from engine.learners import Support, learner
-from engine.nouns import Case, Geometry, Place
+from engine.nouns import Place
 from engine.projects.records import UNSURE
 from engine.projects.store import Store
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 STEPS = ("projects", "gather", "label", "adapt", "evidence", "report")
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A store with one project of eight small cases of eight patients, each ready to be adapted."""
-    monkeypatch.setenv("HANDFUL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("HANDFUL_KEY_FILE", str(tmp_path / "key"))
-    # AppTest has no browser and so no cookies; who signs in is the gate's matter and tested there.
-    monkeypatch.setattr("dashboard.gate.reader", lambda store, port, cookies: "reader")
-    st.cache_resource.clear()
-    store = Store(tmp_path / "data" / "handful.db")
-    made = store.create_project("Nodules", ["smooth", "spiculated"])
-    for i in range(8):
-        case = Case(f"case{i}", "volume", f"case{i}", (4, 16, 16), Geometry(), f"patient{i}", modality="CT", is_hu=True)
-        folder = tmp_path / "data" / "cases" / case.id
-        folder.mkdir(parents=True)
-        np.save(folder / "voxels.npy", np.zeros(case.shape, np.int16))
-        (folder / "case.json").write_text(json.dumps(case.to_json()))
-        (folder / "encoding-test.npz").touch()
-        store.add_case(made.id, case)
-    yield store, made.id
-    st.cache_resource.clear()
 
 
 def open_step(project_id: str, step: str, language: str = "en", case: str = "") -> AppTest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from engine.jobs.work.adapt import Outdated, keep_cases
 from engine.jobs.work.looks import Look
 from engine.learners import Support, learner, learners
 from engine.nouns import Case, Geometry
+from engine.projects.database import StoreError
 from engine.projects.digest import marks_digest
 
 COUNT, ASKED = 10, 4
@@ -140,3 +143,22 @@ def test_the_test_of_a_run_says_what_cannot_be_excluded_and_how_the_controls_did
     assert set(record["sets"]["levels"]["0.8"]["cases"]) == {f"q{i}" for i in range(ASKED)}
     rooms.store().set_label(run.project_id, "q0", "a")
     assert ask("test", run, home) == {}  # labels went on: the next run has its own test
+
+
+def test_the_comparison_is_taken_along_as_csv(home):
+    run = run_of("protonet")
+    asked = {"project": run.project_id, "what": "comparison", "reader": "AB"}
+    with pytest.raises(StoreError) as caught:
+        KINDS["export"](asked, lambda *_: None, lambda: False, home)
+    assert caught.value.note.key == "store.no_comparison"
+    ask("compare", run, home)
+    made = KINDS["export"](asked, lambda *_: None, lambda: False, home)
+    path = home / "data" / "downloads" / made["download"] / made["name"]
+    rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))
+    methods = rooms.store().run(run.id).record["comparison"]["methods"]
+    assert [row["method"] for row in rows] == [each["name"] for each in methods]
+    for row, each in zip(rows, methods, strict=True):
+        assert (int(row["right"]), int(row["tested"])) == (each["tested"]["right"], COUNT)
+        assert float(row["low_95"]) == pytest.approx(each["tested"]["low"], abs=1e-5)
+        assert float(row[f"agrees_labelled_{each['name']}"]) == 1.0
+    assert sum(int(row["recommended"]) for row in rows) == 1
