@@ -39,14 +39,15 @@ def show(page: Page) -> None:
 def _button(page: Page) -> None:
     if page.stale:
         frame.remark(page.words("adapt.stale"))
-    pressed = st.button(
-        page.words("adapt.compare_all"), key="compare-all", icon=":material/balance:", disabled=page.stale
-    )
-    if pressed:
-        args = {"run": page.run.id, "project": page.project.id}
-        # Beside the learning lane, so that Adapt and the maps need not wait; new cases go first.
-        page.queue.file("compare", args, lane=INTAKE, priority=-1)
-        st.rerun()
+    if st.button(page.words("adapt.compare_all"), key="compare-all", icon=":material/balance:", disabled=page.stale):
+        _file(page)
+
+
+def _file(page: Page) -> None:
+    """Beside the learning lane, so that Adapt and the maps need not wait; new cases go first."""
+    args = {"run": page.run.id, "project": page.project.id}
+    page.queue.file("compare", args, lane=INTAKE, priority=-1)
+    st.rerun()
 
 
 def _how_it_ended(page: Page, job: Job) -> None:
@@ -78,6 +79,8 @@ def _watch(page: Page, job_id: str) -> None:
 
 def _recommendation(page: Page) -> None:
     words, comparison = page.words, page.comparison
+    if page.stale:
+        frame.remark(words("adapt.stale"))
     frame.card(*(page.note(note) for note in comparison["notes"]), quiet=words("adapt.compare_how"))
     best = comparison["recommended"]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="after-comparing"):
@@ -86,6 +89,8 @@ def _recommendation(page: Page) -> None:
             if st.button(text, key="use-recommended", icon=":material/check:"):
                 _use(page, best)
         export(page, "comparison", words("adapt.compare_csv"))
+        if not page.stale and st.button(words("adapt.compare_again"), key="compare-again", type="tertiary"):
+            _file(page)
 
 
 def _use(page: Page, name: str) -> None:
