@@ -8,6 +8,7 @@ file with a card beside it.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -54,7 +55,8 @@ def train(config: dict[str, Any], out: Path, report: Report, *, steps: int | Non
     files = []
     for name, section in made.items():
         section = {**section, "steps": steps or section["steps"]}
-        module = train_one(name, section, sets, config, out / encoder.identity / name, report)
+        folder = out / encoder.identity / f"{name}-{digest(section, config['seed'], config['data'], sets)}"
+        module = train_one(name, section, sets, config, folder, report)
         start = detached(module.start())
         plain, trained = improvement(name, start, sets)
         report(section["steps"], section["steps"], f"{name}: log-loss {trained:.4f}, plain {plain:.4f}")
@@ -71,6 +73,12 @@ def train(config: dict[str, Any], out: Path, report: Report, *, steps: int | Non
         file.with_suffix(".md").write_text(card(name, file, about, sets), "utf-8")
         files.append(file)
     return files
+
+
+def digest(section: dict[str, Any], seed: int, data: dict[str, Any], sets: Sequence[Labelled]) -> str:
+    """So that a run under other settings, or on other sets, doesn't go on from this one's checkpoint."""
+    told = [section, seed, data["pictures"], data["relabelled"], [(s.archive.name, len(s.embeddings)) for s in sets]]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def train_one(
@@ -119,8 +127,8 @@ def embedded(archive: Archive, path: Path, cache: Path, encoder: Encoder) -> Ten
     """(n, d) embeddings, from the cache where the same pictures were embedded by the same encoder before."""
     from engine.commands.evaluate import embed
 
-    digest = hashlib.sha256(path.read_bytes() + str(len(archive.labels)).encode()).hexdigest()[:16]
-    kept = cache / "embeddings" / f"{path.stem}-{digest}.safetensors"
+    content = hashlib.sha256(path.read_bytes() + str(len(archive.labels)).encode()).hexdigest()[:16]
+    kept = cache / "embeddings" / f"{path.stem}-{content}.safetensors"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         part = kept.with_suffix(".part")
@@ -168,8 +176,9 @@ def improvement(name: str, start: Any, sets: Sequence[Labelled]) -> tuple[float,
     methods = [type(learner(name))(None), type(learner(name))(start)]
     for _ in range(CHECKED):
         task = draw_task(sets, weights, rng)
+        models = [method.adapt(task.support) for method in methods]
         with torch.no_grad():
-            logs = [m.adapt(task.support).logits(task.query).log_softmax(1) for m in methods]
+            logs = [model.logits(task.query).log_softmax(1) for model in models]
         losses.append([-float(each.gather(1, task.targets[:, None]).mean()) / units(task) for each in logs])
     plain, trained = np.mean(losses, 0).tolist()
     return plain, trained
