@@ -28,6 +28,8 @@ def run(args: argparse.Namespace) -> int:
     elif args.json:
         Path(args.json).write_text(json.dumps(listed, ensure_ascii=False, indent=1), "utf-8")
     else:
+        wide = max(len(each["name"]) for each in listed)
         for each in listed:
-            print(f"{each['name']:10s} {each['line']}\n{'':10s} {each['paper']}")
+            print(f"{each['name']:{wide}s}  {each['line']} Learns {' or '.join(each['targets'])}.")
+            print(f"{'':{wide}s}  {each['paper']}")
     return 0

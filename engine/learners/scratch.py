@@ -1,7 +1,6 @@
 """From scratch: a random start, gradient descent until it stands still, nothing meta-learned.
 
-The control of every paper on few-shot learning: what the labelled cases teach by themselves. Works on any network
-(`descend`).
+The simplest control: what the labelled cases teach by themselves. Works on any network (`descend`).
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class Scratch(Learner):
     back, so it goes on until the labelled cases are told apart with certainty, or 300 steps."""
 
     name = "scratch"
-    paper = "Rosenblatt 1958 to any textbook; as a few-shot control: Finn, Abbeel & Levine 2017, section 5.1"
+    paper = "Cauchy 1847 (gradient descent), Comptes rendus 25; nothing is learned beforehand"
     targets = (CLASSES, NUMBER)
 
     def adapt(
