@@ -7,7 +7,7 @@ all episodes of all sets together:
     ECE       expected calibration error, with its own temperature and with the one that leaving patients out gives
     80, 90 %  how often the conformal set holds the right class, class by class, and how many of the classes it holds;
               only where the patients allow a promise (4 and 9 a class)
-    reject    AUROC of telling pictures of another organ or modality from the task's own, by distance
+    reject    AUROC of telling pictures of another organ or modality from the task's own, by distance (whatever method)
     shuffled  accuracy above chance with labels thrown over the labelled cases: nothing may be left of it
 What was measured is kept in --kept and not measured again, so that a run can be stopped and gone on with.
 """
@@ -98,8 +98,7 @@ def measure(method: Learner, support: Support, query: torch.Tensor, targets: np.
     with torch.no_grad():
         for name, model in (("own", plain), ("calibrated", adapted)):
             found[name] = score(model.probabilities(query).double().numpy(), targets).bins.tolist()
-        _, near = nearness(adapted, support, query)
-        _, far = nearness(adapted, support, strangers)
+    (_, near), (_, far) = nearness(support, query), nearness(support, strangers)
     side = np.repeat([0, 1], [len(near), len(far)])
     distance = np.concatenate([near, far])
     found["reject"] = macro_auroc(np.stack([-distance, distance], 1), side)
@@ -158,6 +157,11 @@ def interval(values: list[float]) -> str:
     return f"{each.mean():.3f} ({low:.3f} to {high:.3f})"
 
 
+def above_chance(gains: list[float]) -> bool:
+    """More than four standard errors above: not by luck, even in so many rows that share their episodes."""
+    return len(gains) > 1 and float(np.mean(gains)) > 4 * float(np.std(gains, ddof=1)) / len(gains) ** 0.5
+
+
 def row(shots: int, name: str, found: list[dict[str, Any]]) -> str:
     """One line of the table."""
     errors = [f"{ece(np.sum([e[kind] for e in found], 0)):.3f}" for kind in ("own", "calibrated")]
@@ -202,7 +206,7 @@ def main() -> None:
         rows[shots, name] += found
     text = table({key: found for key, found in rows.items() if found})
     print(f"{len(sets.archives)} sets, {args.episodes} episodes each, encoder {sets.identity}\n\n{text}")
-    strange = [key for key, found in rows.items() if found and abs(np.mean([e["shuffled"] for e in found])) > 0.05]
+    strange = [key for key, found in rows.items() if found and above_chance([e["shuffled"] for e in found])]
     if args.markdown:
         args.markdown.write_text(text + "\n", "utf-8")
     if strange:

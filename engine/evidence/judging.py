@@ -105,7 +105,7 @@ def _predictions(
     low: Tensor,
     high: Tensor,
 ) -> tuple[Prediction, ...]:
-    strange = unlike(adapted, support, query)
+    strange = unlike(support, query)
     neighbours = nearest_labelled(adapted, support, support_cases, query, groups)
     typical = typical_cases(adapted, support, support_cases, query)
     sampled = sample_ranges(adapted, query)

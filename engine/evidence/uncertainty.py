@@ -95,27 +95,28 @@ def sample_ranges(adapted: Adapted, query: Tensor) -> Tensor | None:
     return torch.stack([samples.quantile(q, dim=0) for q in (0.05, 0.95)], dim=2)
 
 
-def unlike(adapted: Adapted, support: Support, query: Tensor) -> tuple[Tensor, Tensor] | None:
+def unlike(support: Support, query: Tensor) -> tuple[Tensor, Tensor] | None:
     """How unlike anything labelled each query is: (m,) share of labelled cases that lie nearer to their fellows,
     and (m,) bool: farther out than all of them. None where fewer than FEWEST_FOR_UNLIKE patients are labelled.
 
     A case's place is its mean distance to the nearest labelled cases of other patients (kNN distance, Sun et al.
     2022, arXiv 2204.06507), ranked among the labelled cases' own. For a case of the same kind as the labelled ones
-    the flag is a false alarm once in n + 1.
+    the flag is a false alarm once in n + 1. Measured on the embedding itself, so that it says the same whatever
+    method answers: in matching networks' own space, where length is lost, strangers were told at 0.92 and not 0.99
+    AUROC (docs/uncertainty.md).
     """
     if len(set(support.groups)) < FEWEST_FOR_UNLIKE:
         return None
-    usual, asked = nearness(adapted, support, query)
+    usual, asked = nearness(support, query)
     share = (usual[None, :] < asked[:, None]).mean(1)
     return torch.from_numpy(share).float(), torch.from_numpy(asked > usual.max())
 
 
-def nearness(adapted: Adapted, support: Support, query: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def nearness(support: Support, query: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """(n,) and (m,) mean distance to the nearest labelled cases of other patients, for labelled and asked cases."""
     groups = np.array(support.groups)
-    with torch.no_grad():
-        inside = adapted.distances(support.embeddings, support.embeddings).numpy()
-        outside = adapted.distances(query, support.embeddings).numpy()
+    inside = torch.cdist(support.embeddings, support.embeddings).numpy()
+    outside = torch.cdist(query, support.embeddings).numpy()
     inside[groups[:, None] == groups[None, :]] = np.inf
     return _mean_of_nearest(inside), _mean_of_nearest(outside)
 
