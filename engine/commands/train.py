@@ -19,6 +19,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--data", type=Path, help="folder of the picture sets (instead of the config's)")
     sub.add_argument("--steps", type=int, help="train this many steps (instead of the config's)")
     sub.add_argument("--ship", action="store_true", help="learners: put weights and cards into assets/weights as well")
+    sub.add_argument("--workers", type=int, default=1, help="processes, GPUs or machines that share it (needs Ray)")
     sub.add_argument("--threads", type=int, default=1, help="processor threads (default 1)")
 
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         from engine.training.encoder import train as train_encoder
 
         config["train"]["steps"] = args.steps or config["train"]["steps"]
-        print(train_encoder(config, out, _print_progress))
+        print(train_encoder(config, out, _print_progress, args.workers))
     elif what == "proposer":
         from engine.training.proposer import train as train_proposer
 

@@ -26,16 +26,22 @@ from engine.encoders.embedding import Embedder, floored, measure
 from engine.encoders.encoder import EMBEDDING_FILE, TRAINED_FILE, load_embedder
 from engine.encoders.framing import frame
 from engine.encoders.views import make_views
+from engine.episodes.scoring import macro_auroc
+from engine.learners import Support, learner
 from engine.phantoms import FINDINGS, HOSPITALS, make_phantom
 from engine.training.crops import load_crops, vary
-from engine.training.loop import Report, Run
-from engine.training.pictures import draw_batch, load_pictures, vary_pictures
+from engine.training.hospitals import is_hospitals, pictures_of, read_hospitals
+from engine.training.logbook import Logbook
+from engine.training.loop import Look, Losses, Report, Run
+from engine.training.pictures import Pictures, draw_batch, load_pictures, plain_views, vary_pictures
+from engine.training.spread import Workers
 
 FROZEN_BLOCKS = 9  # of 16: edges and textures serve every picture as they are, and cost no gradient
 WAYS = (2, 2, 3, 4, 5)
 SMOOTHING = 0.1
 MEASURED = 60  # pictures of each source on which the scaling is measured
 WHOLE, WHOLE_SEED = 6, 48000  # synthetic studies of each hospital that count for it as well
+LOOKED_AT = 12  # episodes of each held-out set at a look
 RIDGE = 0.3  # of a kernel whose cases have a mean squared length of 1
 
 
@@ -60,7 +66,8 @@ class Training(nn.Module):
 
     def __init__(self, embedder: Embedder, sources: list[Source]):
         super().__init__()
-        self.network = network = embedder.network
+        self.network, self.sources = embedder.network, sources
+        network = embedder.network
         textures = embedder.dimensions - 2 * sum(network.channels)
         self.register_buffer("centre", embedder.centre[:-textures].clone(), persistent=False)
         self.register_buffer("factor", (embedder.weights / embedder.scale)[:-textures].clone(), persistent=False)
@@ -80,7 +87,7 @@ class Training(nn.Module):
 
     def forward(self, views: Tensor) -> Tensor:
         """(k, 3, px, px) -> (k, d): the embedding as the product scales it, but for the texture and the clipping."""
-        maps = maps_of(self.network, views)
+        maps = maps_of(self.network, views.to(self.centre.device))
         parts = []
         for features in maps:
             spread = (features.var((2, 3), correction=0) + 1e-8).sqrt()
@@ -120,24 +127,20 @@ def episode_loss(embeddings: Tensor, target: Tensor, support: Tensor, sharpness:
     middle = taught.mean(0)
     size = (taught - middle).square().sum(1).mean().clamp_min(1e-8)
     taught, query = taught - middle, embeddings[asked] - middle
-    wanted = F.one_hot(target[support], ways).float() - 1 / ways
-    kernel = taught @ taught.T / size + RIDGE * torch.eye(len(taught))
+    wanted = F.one_hot(target[support], ways).to(taught) - 1 / ways
+    kernel = taught @ taught.T / size + RIDGE * torch.eye(len(taught)).to(taught)
     scores = query @ taught.T / size @ torch.linalg.solve(kernel, wanted)
-    return F.cross_entropy(sharpness.exp() * scores, target[asked])
+    return F.cross_entropy(sharpness.exp() * scores, target[asked].to(scores.device))
 
 
 def sources_of(config: dict[str, Any], out: Path, report: Report) -> list[Source]:
-    """The archives of a folder and the synthetic places, each drawn by the root of its size times its weight."""
-    data, sources = config["data"], []
-    left_out = set(data.get("leave_out", []))
-    paths = [p for p in sorted(Path(data["corpus"]).iterdir()) if p.suffix in (".zip", ".npz")]
-    for path in paths:
-        if path.stem in left_out:
-            continue
-        one = load_pictures(path, path.stem in data.get("sided", []), data.get("most", 0))
-        weight = float(len(one.labels)) ** 0.5
-        sources.append(Source(one.name, weight, one.labels, one.groups, partial(vary_pictures, one)))
-        report(len(sources), len(paths), one.name)
+    """The sets of a folder and the synthetic places, each drawn by the root of its size times its weight."""
+    data, left_out = config["data"], {*config["data"].get("leave_out", []), *config["data"].get("held_out", [])}
+    sources = []
+    for one in sets_of(config, out, report):
+        if one.name not in left_out:
+            weight = float(len(one.labels)) ** 0.5
+            sources.append(Source(one.name, weight, one.labels, one.groups, partial(vary_pictures, one)))
     total = sum(s.weight for s in sources)
     if data.get("phantoms"):
         crops = load_crops(data["first_seed"], data["phantoms"], out / "crops", report)
@@ -150,37 +153,88 @@ def sources_of(config: dict[str, Any], out: Path, report: Report) -> list[Source
     return sources
 
 
-def step_loss(module: Training, sources: list[Source], weights: np.ndarray, size: int, rng: np.random.Generator):
+def sets_of(config: dict[str, Any], out: Path, report: Report) -> list[Pictures]:
+    """All labelled sets of the data folder: archives of pictures, or hospitals with classes with cases."""
+    data = config["data"]
+    folder = Path(data["corpus"])
+    if is_hospitals(folder):
+        return [pictures_of(hospital) for hospital in read_hospitals(folder, out / "cases", report)]
+    paths = [p for p in sorted(folder.iterdir()) if p.suffix in (".zip", ".npz")]
+    sets = []
+    for number, path in enumerate(paths, start=1):
+        sets.append(load_pictures(path, path.stem in data.get("sided", []), data.get("most", 0)))
+        report(number, len(paths), path.stem)
+    return sets
+
+
+def held_out_score(module: Training, sets: list[Pictures], seed: int) -> float:
+    """Mean macro AUROC of few-shot episodes on sets that are not trained on, logistic regression on the embedding."""
+    values = []
+    for one in sets:
+        with torch.inference_mode():
+            x = torch.cat([module(plain_views(one, part)) for part in torch.arange(len(one.labels)).split(32)]).cpu()
+        rng = np.random.default_rng(seed)
+        for _ in range(LOOKED_AT):
+            index, target, support = draw_batch(one.labels, one.groups, 2, 30, rng)
+            names = tuple(str(c) for c in range(int(target.max()) + 1))
+            taught, asked = index[support], index[~support]
+            if not len(asked) or len(target[support].unique()) < len(names):
+                continue
+            patients = tuple(str(one.groups[i]) for i in taught.tolist())
+            model = learner("logistic").adapt(Support(x[taught].clone(), target[support], names, patients))
+            values.append(macro_auroc(model.probabilities(x[asked].clone()).numpy(), target[~support].numpy()))
+    return float(np.nanmean(values)) if values else 0.0
+
+
+def step_loss(
+    module: Training, sources: list[Source], weights: np.ndarray, size: int, rng: np.random.Generator
+) -> Tensor:
     """One batch of one source: linear head and episode, both in units of knowing nothing."""
     at = int(rng.choice(len(sources), p=weights))
     source = sources[at]
     index, target, support = draw_batch(source.labels, source.groups, int(rng.choice(WAYS)), size, rng)
     embeddings = module(source.views(index, rng))
-    labelled = F.cross_entropy(module.heads[at](embeddings), source.labels[index], label_smoothing=SMOOTHING)
+    own = source.labels[index].to(embeddings.device)
+    labelled = F.cross_entropy(module.heads[at](embeddings), own, label_smoothing=SMOOTHING)
     episode = episode_loss(embeddings, target, support, module.sharpness)
-    return labelled / np.log(source.classes) + episode / np.log(int(target.max()) + 1)
+    return labelled / float(np.log(source.classes)) + episode / float(np.log(int(target.max()) + 1))
 
 
-def train(config: dict[str, Any], out: Path, report: Report) -> Path:
-    """Train from a config (configs/encoder.toml); returns the folder with the weights and their scaling."""
-    settings = config["train"]
+def prepare(config: dict[str, Any], out: Path, report: Report = lambda *a: None) -> tuple[Training, Losses]:
+    """The module and the loss of one step; the same on every worker (`spread.py`)."""
     torch.manual_seed(config["seed"])
-    embedder = load_embedder(trained=False)
-    network = embedder.network
-    start = {k: v.clone() for k, v in network.state_dict().items()}
     sources = sources_of(config, out, report)
-    module = Training(embedder, sources)
+    if not sources:
+        raise ValueError(f"there is no labelled set in {config['data']['corpus']}: see docs/training.md")
+    module = Training(load_embedder(trained=False), sources)
     weights = np.array([s.weight for s in sources])
     weights = weights / weights.sum()
+    return module, lambda rng: step_loss(module, sources, weights, config["train"]["batch"], rng)
+
+
+def train(config: dict[str, Any], out: Path, report: Report, workers: int = 1) -> Path:
+    """Train from a config (configs/encoder.toml); returns the folder with the weights and their scaling.
+
+    `workers` above 1 shares the steps among processes or machines (Ray). ValueError says in a sentence what is wrong.
+    """
+    settings = config["train"]
+    module, loss = prepare(config, out, report)
+    start = {k: v.clone() for k, v in module.network.state_dict().items()}
+    module.to("cuda" if torch.cuda.is_available() else "cpu")
+    held_out = set(config["data"].get("held_out", []))
+    looked = [one for one in sets_of(config, out, report) if one.name in held_out] if held_out else []
+    look = None
+    if looked:
+        look = Look(lambda: held_out_score(module, looked, config["seed"]), settings["look"], settings["patience"])
     run = Run(module, out, seed=config["seed"], rate=settings["rate"], decay=settings["decay"])
     run.resume()
-    run.train(
-        lambda rng: step_loss(module, sources, weights, settings["batch"], rng),
-        settings["steps"],
-        every=settings["every"],
-        report=report,
-    )
-    return export(module.network, start, settings["keep"], sources, out, config["seed"])
+    shared = Workers(partial(prepare, config, out), config["seed"], workers) if workers > 1 else None
+    with Logbook(out) as log:
+        run.train(loss, settings["steps"], every=settings["every"], report=report, look=look, log=log, gradients=shared)
+    if shared:
+        shared.close()
+    module.to("cpu")
+    return export(module, start, settings["keep"], out, config["seed"])
 
 
 def averaged(now: dict[str, Tensor], start: dict[str, Tensor], keep: float) -> dict[str, Tensor]:
@@ -188,16 +242,18 @@ def averaged(now: dict[str, Tensor], start: dict[str, Tensor], keep: float) -> d
     return {k: torch.lerp(start[k], v, keep) if v.is_floating_point() else v for k, v in now.items()}
 
 
-def export(network: Lite0, start: dict[str, Tensor], keep: float, sources: list[Source], out: Path, seed: int) -> Path:
+def export(module: Training, start: dict[str, Tensor], keep: float, out: Path, seed: int) -> Path:
     """Write what training moved, averaged with the start, in half precision; and the embedding's scaling over all."""
+    network = module.network
     now = averaged(network.state_dict(), start, keep)
     moved = {k: v.half().contiguous() for k, v in now.items() if not torch.equal(v, start[k])}
     save_file(moved, out / TRAINED_FILE)
     network.load_state_dict({**start, **{k: v.float() for k, v in moved.items()}})
     embedder, rng = Embedder(network).eval(), np.random.default_rng([seed, 9])
     with torch.inference_mode():
-        raw = [embedder.raw(whole_slices(hospital, seed)) for hospital in HOSPITALS]
-        for source in (s for s in sources if s.measured):
+        synthetic = HOSPITALS if any(s.name.startswith("synthetic") for s in module.sources) else ()
+        raw = [embedder.raw(whole_slices(hospital, seed)) for hospital in synthetic]
+        for source in (s for s in module.sources if s.measured):
             some = torch.from_numpy(rng.permutation(len(source.labels))[:MEASURED])
             raw.append(torch.cat([embedder.raw(source.views(part, rng)) for part in some.split(16)]))
     centre, scale = measure(raw)

@@ -86,6 +86,13 @@ def draw_batch(
     return torch.tensor(index), torch.tensor(target), torch.tensor(support)
 
 
+def plain_views(pictures: Pictures, index: Tensor) -> Tensor:
+    """(k,) chosen pictures as they are: (k, 3, VIEW_PX, VIEW_PX) in 0..1."""
+    x = pictures.views[index].float() / 255
+    x = F.interpolate(x, (VIEW_PX, VIEW_PX), mode="bilinear", antialias=True, align_corners=False)
+    return x.expand(-1, 3, -1, -1).clamp(0, 1)
+
+
 def vary_pictures(pictures: Pictures, index: Tensor, rng: np.random.Generator) -> Tensor:
     """(k,) chosen pictures -> (k, 3, VIEW_PX, VIEW_PX) in 0..1: moved, turned, zoomed, mirrored, other exposure."""
     k = len(index)

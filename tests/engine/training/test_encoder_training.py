@@ -1,5 +1,7 @@
 """Training the encoder: honest episodes, a closed-form head, variation that keeps labels, a run that can be killed."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,11 @@ from sklearn.linear_model import Ridge
 from engine.encoders.efficientnet import Lite0
 from engine.encoders.encoder import EMBEDDING_FILE, NETWORK_FILE, TRAINED_FILE, WEIGHTS, load_embedder
 from engine.training.crops import load_crops, vary
-from engine.training.encoder import RIDGE, Training, averaged, episode_loss, maps_of, train
+from engine.training.encoder import RIDGE, Training, averaged, episode_loss, maps_of, prepare, train
+from engine.training.hospitals import is_hospitals, pictures_of, read_hospitals
+from engine.training.loop import backward, step_stream
 from engine.training.pictures import Pictures, draw_batch, load_pictures, vary_pictures
+from engine.training.spread import Workers
 
 
 def archive(folder, name="dots", n=24, classes=2):
@@ -148,3 +153,75 @@ def _stop_at(step):
             raise KeyboardInterrupt
 
     return report
+
+
+def test_the_sets_looked_at_are_not_trained_on_and_a_run_stops_when_they_no_longer_gain(tmp_path):
+    (tmp_path / "sets").mkdir()
+    archive(tmp_path / "sets")
+    archive(tmp_path / "sets", "rings", 40, 2)
+    settings = config(tmp_path / "sets", 40)
+    settings["data"]["held_out"] = ["rings"]
+    settings["train"] |= {"look": 2, "patience": 2, "rate": 0.0}  # nothing can gain: the first look is the best
+    lines = []
+    out = train(settings, tmp_path / "run", lambda *a: lines.append(a))
+    done = [line[0] for line in lines if "loss" in str(line[2])]
+    assert done[-1] == 6 and "held-out score" in lines[-1][2]
+    assert (out / "best.safetensors").exists()
+    module, _ = prepare(settings, tmp_path / "again")
+    assert [s.name for s in module.sources] == ["dots"]
+    names = {row.split(",")[2] for row in (out / "log.csv").read_text().splitlines()[1:]}
+    assert {"loss", "rate", "held-out score"} <= names
+
+
+def test_a_folder_of_hospitals_is_a_source_of_tasks_and_a_patient_is_one_group(tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for hospital in ("north", "south"):
+        for kind in ("bright", "dark"):
+            for case in range(3):
+                place = tmp_path / "data" / hospital / kind / f"case{case}"
+                place.mkdir(parents=True)
+                for number in range(2):  # a folder of pictures is one case
+                    grey = rng.integers(0, 90, (40, 40), dtype=np.uint8) + (120 if kind == "bright" else 0)
+                    Image.fromarray(grey.astype(np.uint8)).save(place / f"{number}.png")
+    (tmp_path / "data" / "south" / "dark" / "notes.docx").write_bytes(b"nothing to see")
+    assert is_hospitals(tmp_path / "data")
+    found = read_hospitals(tmp_path / "data", tmp_path / "cases", lambda *a: None)
+    assert [h.name for h in found] == ["north", "south"]
+    assert all(len(h.cases) == 6 for h in found) and len(found[1].refused) == 1
+    pictures = pictures_of(found[0])
+    assert pictures.classes == ("bright", "dark") and len(set(pictures.groups)) == 6
+    assert len(pictures.labels) == 12
+
+
+def test_several_workers_without_ray_are_refused_in_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match="needs Ray"):
+        Workers(lambda: None, 0, 2)
+
+
+def test_workers_give_the_mean_of_their_gradients():
+    pytest.importorskip("ray", reason="Ray is not installed: training on several workers is not tested here")
+    shared = Workers(_prepare_line, 3, 2)
+    module, loss = _prepare_line()
+    value = shared(module, 5)
+    seen = module.weight.grad.clone()
+    alone = []
+    for worker in (1, 2):
+        copy, loss = _prepare_line()
+        backward(copy, loss, step_stream(3, 5, worker), 5)
+        alone.append(copy.weight.grad)
+    shared.close()
+    assert torch.allclose(seen, torch.stack(alone).mean(0)) and np.isfinite(value)
+
+
+def _prepare_line():
+    torch.manual_seed(0)
+    module = torch.nn.Linear(3, 1)
+
+    def loss(rng):
+        x = torch.from_numpy(rng.standard_normal((8, 3))).float()
+        return (module(x) - x.sum(1, keepdim=True)).square().mean()
+
+    return module, loss
