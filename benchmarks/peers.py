@@ -43,8 +43,7 @@ WHERE = {
 
 def peer(name: str) -> ModuleType | None:
     """The module that holds the implementation, or None where it isn't installed."""
-    if str(FOLDER) not in sys.path:
-        sys.path.append(str(FOLDER))
+    on_path()
     for package in BARE.get(name.split()[0], ()):
         if package not in sys.modules and not _bare(package):
             return None
@@ -56,6 +55,11 @@ def peer(name: str) -> ModuleType | None:
     finally:
         for stub in stubs:
             del sys.modules[stub]
+
+
+def on_path() -> None:
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
 
 
 def missing(name: str) -> str:
