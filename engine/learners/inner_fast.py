@@ -46,6 +46,7 @@ def meta_gradient(
         loss = on_query(adapt(on_support, start, rates, steps)) / len(tasks)
         total += _finite(loss)
         loss.backward()
+        del loss  # what is left of this graph, before the next one is built
     return total
 
 

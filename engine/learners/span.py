@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.learners import head
 from engine.learners.protocol import Support, class_weights
 
 NEVER = -1e4  # score of a class that a task doesn't have: finite, so that gradients are
@@ -49,16 +48,24 @@ def batch(tasks: Sequence[tuple[Support, Tensor, Tensor]]) -> Batch:
     member, weight = first.new_zeros(t, n, c), first.new_zeros(t, n)
     absent, targets = first.new_zeros(t, 1, c), torch.full((t, m), -1)
     for i, (support, query, asked) in enumerate(tasks):
-        rest = first.new_zeros(support.embeddings.shape[1])
-        cases = head.place(rest, support.embeddings, support.embeddings)
-        new = head.place(rest, query, support.embeddings)
-        k, q = len(cases), len(asked)
-        inner[i, :k, :k], cross[i, :q, :k] = cases @ cases.T, new @ cases.T
+        k, q = len(support.targets), len(asked)
+        products = products_of(support.embeddings, query)
+        inner[i, :k, :k], cross[i, :q, :k] = products.tensor_split([k])
         member[i, torch.arange(k), support.targets] = 1
         weight[i, :k] = class_weights(support)
         absent[i, :, len(support.classes) :] = NEVER
         targets[i, :q] = asked
     return Batch(inner, cross, member, weight, absent, targets)
+
+
+def products_of(cases: Tensor, new: Tensor) -> Tensor:
+    """(n, d), (m, d) -> (n + m, n): products with the cases, all placed as `head.place` does with the weighing at rest.
+
+    Placed implicitly, since going through the numbers of the embedding is most of the work.
+    """
+    centred = torch.cat([cases, new]).sub_(cases.mean(0))
+    products = centred @ centred[: len(cases)].T
+    return products / products[: len(cases)].diagonal().mean().clamp(min=1e-24)  # by the spread, squared
 
 
 def descend(tasks: Batch, pull: Tensor, rates: dict[str, Tensor], steps: int) -> tuple[Tensor, Tensor]:
