@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -67,9 +67,13 @@ def walk_of(page: Page) -> Walk | None:
         frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
         return None
     walk = Walk.from_json(job.result)
+    walk = replace(walk, cases={case: rows for case, rows in walk.cases.items() if case in page.by_id})
     if not walk.steps:
         name = learner_title(words, page.run.record["learner"])
         frame.card(words("adapt.no_steps", name=name), quiet=words("adapt.no_steps_hint"))
+        return None
+    if not walk.cases:  # all were taken out of the project since
+        frame.card(words("evidence.none"))
         return None
     return walk
 
@@ -145,10 +149,9 @@ def _where(page: Page, case_id: str) -> tuple | None:
 def _paths(page: Page, walk: Walk) -> list[dict]:
     paths = []
     for case in walk.cases:
-        if case in page.by_id:
-            name, values = walk.path(case)
-            flips = bool(walk.flips(case))
-            paths.append({"id": case, "title": page.title(case), "name": name, "values": values, "flips": flips})
+        name, values = walk.path(case)
+        flips = bool(walk.flips(case))
+        paths.append({"id": case, "title": page.title(case), "name": name, "values": values, "flips": flips})
     return paths
 
 
@@ -157,8 +160,6 @@ def moved_list(page: Page, walk: Walk, step: int) -> None:
     words = page.words
     items = []
     for case in walk.cases:
-        if case not in page.by_id:
-            continue
         name, flips = walk.answer(case, step), walk.flips(case, step)
         mark = class_mark(page.classes, name) if name in page.classes else None
         moved = walk.score(case, step) - (walk.cases[case][0][walk.classes.index(name)])

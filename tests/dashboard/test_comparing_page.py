@@ -144,6 +144,16 @@ def test_the_inner_loop_is_walked_through_and_what_flipped_is_counted(project, t
     assert "After step 0: loss 0.700" in shown(page) and "0 of 2 predicted cases have changed" in shown(page)
 
 
+def test_a_case_taken_out_since_is_not_walked_through(project, tmp_path):
+    store, project_id = project
+    run = with_run(store, project_id)
+    finish(Queue(tmp_path / "data"), "stepping", {"run": run.id}, walk())
+    store.remove_case(project_id, "case6")
+    assert "0 of 1 predicted cases have changed" in shown(at(open_step(project_id, "adapt"), "steps"))
+    store.remove_case(project_id, "case7")
+    assert "No predictions yet." in shown(at(open_step(project_id, "adapt"), "steps"))
+
+
 def test_a_method_without_steps_says_so(project, tmp_path):
     store, project_id = project
     run = with_run(store, project_id)
