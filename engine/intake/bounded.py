@@ -49,8 +49,15 @@ class Bounded:
     Use as a context manager. `cancelled` is asked a few times a second while waiting.
     """
 
-    def __init__(self, limits: Limits, cancelled: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        cancelled: Callable[[], bool] | None = None,
+        *,
+        readers: str = "engine.intake.child:Readers",
+    ) -> None:
         self.limits = limits
+        self.readers = readers  # whose operations are asked for: "module:class", see `engine.intake.child`
         self._cancelled = cancelled or (lambda: False)
         self._asked = 0.0
         self.child: subprocess.Popen[bytes] | None = None
@@ -114,7 +121,7 @@ class Bounded:
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each thread reserves address space
         with theirs:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", "engine.intake.child", json.dumps(asdict(self.limits))],
+                [sys.executable, "-m", "engine.intake.child", json.dumps(asdict(self.limits)), self.readers],
                 stdin=theirs,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -1,9 +1,9 @@
 """The processes that touch foreign bytes. They import no torch.
 
-`python -m engine.intake.child LIMITS` imports the decoders once and then forks a worker whenever its parent
-(`bounded`) hands it a pair of pipes, so that a fresh worker after a crash costs milliseconds instead of half a
-second. A worker sets limits on itself (address space, file size, no core dumps), then answers one JSON request a line
-with one JSON answer a line, until it is killed for taking too long or its pipe closes.
+`python -m engine.intake.child LIMITS MODULE:CLASS` imports the decoders of one class of readers once and then forks a
+worker whenever its parent (`bounded`) hands it a pair of pipes, so that a fresh worker after a crash costs milliseconds
+instead of half a second. A worker sets limits on itself (address space, file size, no core dumps), then answers one
+JSON request a line with one JSON answer a line, until it is killed for taking too long or its pipe closes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ Answer = dict[str, Any]
 
 class Readers:
     """The operations, with the file that was read last kept open between requests. `limits` bound each of them."""
+
+    LIMITS = Limits
 
     def __init__(self, limits: Limits) -> None:
         import pydicom
@@ -168,14 +170,16 @@ def work(requests: int, answers: int, readers: Readers) -> None:
 def main() -> None:
     """Fork workers on demand. Standard input is a socket to the parent: a byte brings the place of the worker and two
     file descriptors, and its process id goes back. When the parent goes away, so do the workers."""
-    limits = Limits(**json.loads(sys.argv[1]))
+    module, _, name = sys.argv[2].partition(":")
+    readers_class = getattr(importlib.import_module(module), name)
+    limits = readers_class.LIMITS(**json.loads(sys.argv[1]))
     control = socket.socket(fileno=os.dup(0))
     quiet = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # decoders print
         os.dup2(quiet, stream)
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    readers = Readers(limits)
+    readers = readers_class(limits)
     workers: dict[int, int] = {}
     while True:
         place, handles, _, _ = socket.recv_fds(control, 1, 2)
