@@ -38,28 +38,11 @@ YES = frozenset(
 NO = frozenset(
     ["no", "n", "false", "f", "0", "negative", "neg", "-", "absent", "nein", "non", "否", "无", "阴性", "-", "inactive"]
 )
-PAIRS = tuple(
-    set(pair.split())
-    for pair in [
-        "yes no",
-        "y n",
-        "true false",
-        "t f",
-        "positive negative",
-        "pos neg",
-        "ja nein",
-        "oui non",
-        "是 否",
-        "有 无",
-        "阳性 阴性",
-        "present absent",
-        "active inactive",
-        "1 0",
-        "yes",
-        "no",
-        "+ -",
-    ]
-)
+PAIRS = (
+    {"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"1", "0"}, {"+", "-"}, {"yes"}, {"no"},
+    {"positive", "negative"}, {"pos", "neg"}, {"present", "absent"}, {"active", "inactive"},
+    {"ja", "nein"}, {"oui", "non"}, {"是", "否"}, {"有", "无"}, {"阳性", "阴性"},
+)  # fmt: skip
 ORDERS = (
     ("low", "mid", "medium", "moderate", "normal", "high", "very high"),
     ("none", "minimal", "mild", "moderate", "severe", "very severe"),

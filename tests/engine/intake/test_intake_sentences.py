@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import engine.intake
-from engine.sentences import table
+import engine.sentences
 
 ROOM = Path(engine.intake.__file__).parent
 SOURCE = "\n".join(p.read_text("utf-8") for p in ROOM.glob("*.py"))
-TABLES = ("refused.", "refused_do.", "warning.", "ignored.")
+WORDS = Path(engine.sentences.__file__).parent
 
 
 def mine(language: str) -> dict[str, str]:
-    return {k: v for k, v in table(language).items() if k.startswith(TABLES)}
+    tables = tomllib.loads((WORDS / f"intake.{language}.toml").read_text("utf-8"))
+    return {f"{name}.{key}": sentence for name, each in tables.items() for key, sentence in each.items()}
 
 
 def used_keys() -> set[str]:
