@@ -15,7 +15,7 @@ TEST_READY := $(VENV)/.handful-test-requirements
 BENCH_READY := $(VENV)/.handful-bench-requirements
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
 
-.PHONY: help run install test test-tools bench bench-models lint demo viewer image-check
+.PHONY: help run install test test-tools bench bench-learners bench-peers bench-models lint demo viewer image-check
 
 help:  ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,8 +36,18 @@ test-tools:  ## install Chromium and DICOM tools from Debian, which browser test
 bench: $(BENCH_READY)  ## print how fast: the viewer, an upload, Adapt, DICOM reading beside SimpleITK
 	@for each in viewer upload adapting dicom_reading; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
-bench-models: $(BENCH_READY)  ## print how good (hours): encoder, finder and maps, with intervals
-	@for each in encoder_table finder saliency calibration; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+bench-learners: $(BENCH_READY)  ## print how fast the learners are, beside others where make bench-peers put them
+	@$(BIN)/python -m benchmarks.learners_speed
+
+bench-peers: $(BENCH_READY)  ## install the libraries that learners are compared with, in .peers (benchmarks/peers.md)
+	@$(PIP) --no-deps --upgrade --target .peers -r benchmarks/peers.txt
+	@$(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --no-build-isolation --no-binary :all: \
+	  --dest .peers learn2learn==0.2.0
+	@tar xzf .peers/learn2learn-0.2.0.tar.gz -C .peers --strip-components=1 learn2learn-0.2.0/learn2learn
+	@$(BIN)/python -m benchmarks.peers
+
+bench-models: $(BENCH_READY)  ## print how good (hours): learners on their papers' tasks, encoder, finder, maps
+	@for each in sinusoid ambiguous omniglot encoder_table finder saliency calibration; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 lint: $(TEST_READY)  ## check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
