@@ -15,7 +15,7 @@ mini-batch, as in the paper's Omniglot runs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -83,27 +83,25 @@ def towards(start: Parameters, ends: Sequence[Parameters]) -> Tensor:
 @dataclass(frozen=True)
 class ReptileStart:
     """What Reptile learned for the head: `pull` (scalar; every class starts alike, from `pull` times its mean), and the
-    optimiser's second moments as training left them: of the rows (d,), the same for every class, of bias and pull."""
+    optimiser's second moments as training left them, of rows, bias and pull. That of the rows is one number, their sum
+    over a row: which of an encoder's numbers have large gradients didn't carry over to new tasks (docs/learners.md).
+
+    Training never looks at a query, so nothing keeps Reptile from being too sure of itself. `temperature`, one number
+    measured on training tasks afterwards, divides its scores.
+    """
 
     pull: Tensor
     second: Parameters
     count: int
     rate: float
     steps: int
-
-    def fitted(self, dimensions: int) -> ReptileStart:
-        """For an embedding of another length: the moments' mean, as its numbers are smaller the more there are."""
-        rows = self.second.get("rows")
-        if rows is None or len(rows) == dimensions:
-            return self
-        same = (rows.mean() * len(rows) / dimensions).expand(dimensions)
-        return replace(self, second={**self.second, "rows": same})
+    temperature: float = 1.0
 
 
 # Before any training: second moments of the size they have for two classes at even odds. Without any, Adam would blow
 # up gradients that are nothing but rounding (a bias at even odds) to full steps.
 PLAIN = ReptileStart(
-    torch.zeros(()), {"rows": torch.tensor([0.1]), "bias": torch.tensor(0.1), "pull": torch.tensor(0.1)}, 1000, 0.02, 10
+    torch.zeros(()), {"rows": torch.tensor(0.1), "bias": torch.tensor(0.1), "pull": torch.tensor(0.1)}, 1000, 0.02, 10
 )
 
 
@@ -112,6 +110,7 @@ def task_parameters(start: ReptileStart, rows: int, dimensions: int) -> tuple[Pa
     pull = start.pull.detach()
     theta = {"rows": pull.new_zeros(rows, dimensions), "bias": pull.new_zeros(rows), "pull": pull}
     second = {n: start.second[n].expand(theta[n].shape) for n in start.second}
+    second["rows"] = second["rows"] / dimensions
     return theta, AdamState({}, second, start.count)
 
 
@@ -141,6 +140,8 @@ class Reptile(Learner):
     ) -> Adapted:
         trace = Trace(on_step)
         theta, notes = self._descend(support, steps, trace)
+        temperature = (self.start or PLAIN).temperature
+        theta = {**theta, **{n: theta[n] / temperature for n in ("rows", "bias")}}
         return head.adapted(self.name, support, theta, trace, notes)
 
     def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
@@ -150,7 +151,7 @@ class Reptile(Learner):
         self, support: Support | NumberSupport, steps: int | None, trace: Trace
     ) -> tuple[Parameters, tuple[Note, ...]]:
         dimensions, guard = support.embeddings.shape[1], Guard(self.name)
-        start = (self.start or PLAIN).fitted(dimensions)
+        start = self.start or PLAIN
         theta, state = task_parameters(start, head.number_of_rows(support), dimensions)
         steps = start.steps if steps is None else steps
         end, _ = inner(head_loss(support), theta, start.rate, steps, state, trace=trace, guard=guard)

@@ -76,13 +76,16 @@ def _write_head(start: Start) -> dict[str, Tensor]:
 
 def _read_reptile(raw: Tensors) -> ReptileStart:
     second = part(raw, "second")
-    if set(second) != {"rows", "bias", "pull"} or second["rows"].ndim != 1 or raw["pull"].ndim != 0:
+    if set(second) != {"rows", "bias", "pull"} or any(t.ndim != 0 for t in (*second.values(), raw["pull"])):
         raise ValueError("second moments and pull don't fit")
-    return ReptileStart(raw["pull"], second, int(raw["count"]), float(raw["rate"]), int(raw["steps"]))
+    temperature = float(raw["temperature"])
+    if not temperature > 0:
+        raise ValueError("the temperature isn't positive")
+    return ReptileStart(raw["pull"], second, int(raw["count"]), float(raw["rate"]), int(raw["steps"]), temperature)
 
 
 def _write_reptile(start: ReptileStart) -> dict[str, Tensor]:
-    whole = {"count": start.count, "rate": start.rate, "steps": start.steps}
+    whole = {"count": start.count, "rate": start.rate, "steps": start.steps, "temperature": start.temperature}
     return {
         "pull": start.pull,
         **named("second", start.second),

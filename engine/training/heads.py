@@ -19,6 +19,7 @@ from engine.learners.maml import inner_loop
 from engine.training.tasks import Task
 
 Tasks = Sequence[Task]
+TEMPERATURES = tuple(1.1**k for k in range(-12, 31))  # 0.3 to 17
 
 
 def units(task: Task) -> float:
@@ -38,7 +39,14 @@ def task_loss(start: head.Start, task: Task, steps: int, second_order: bool = Tr
     return cross_entropy(head.scores(theta, task.query, task.support.embeddings), task.targets)
 
 
-class LearnedMAML(nn.Module):
+class Learned(nn.Module):
+    """What the methods' modules share."""
+
+    def settle(self, tasks: Tasks) -> None:
+        """Called once after training, for what is measured rather than learned."""
+
+
+class LearnedMAML(Learned):
     """Rates of each step as logarithms, so that they stay positive, and `pull`. The weighing starts at the identity and
     adapts within the task. First order: the inner gradients count as constants, for the rates too."""
 
@@ -66,34 +74,51 @@ class LearnedANIL(LearnedMAML):
         return (losses / losses.new_tensor([units(t) for t in tasks])).mean()
 
 
-class LearnedReptile(nn.Module):
+class LearnedReptile(Learned):
     """`pull`, and the optimiser's second moments, which go on from task to task (in buffers: they are no gradients)."""
 
-    def __init__(self, dimensions: int, rate: float, steps: int):
+    def __init__(self, rate: float, steps: int):
         super().__init__()
-        plain = reptile.PLAIN.fitted(dimensions)
+        plain = reptile.PLAIN
         self.pull, self.rate, self.steps = nn.Parameter(torch.tensor(1.0)), rate, steps
         self.register_buffer("rows", plain.second["rows"].clone())
         self.register_buffer("bias", plain.second["bias"].clone())
         self.register_buffer("pulls", plain.second["pull"].clone())
         self.register_buffer("count", torch.tensor(float(plain.count)))
+        self.temperature = 1.0
 
     def start(self) -> reptile.ReptileStart:
         second = {"rows": self.rows, "bias": self.bias, "pull": self.pulls}
-        return reptile.ReptileStart(self.pull.detach().clone(), second, int(self.count), self.rate, self.steps)
+        fixed = (int(self.count), self.rate, self.steps, self.temperature)
+        return reptile.ReptileStart(self.pull.detach().clone(), second, *fixed)
+
+    def settle(self, tasks: Tasks) -> None:
+        """The temperature at which the answers to the tasks' queries have the least log-loss."""
+        learner, answers = reptile.Reptile(self.start()), []
+        for task in tasks:
+            adapted = learner.adapt(task.support)
+            with torch.no_grad():
+                answers.append(adapted.logits(task.query))
+
+        def loss(temperature: float) -> float:
+            each = [cross_entropy(a / temperature, t.targets) / units(t) for a, t in zip(answers, tasks, strict=True)]
+            return float(torch.stack(each).mean())
+
+        self.temperature *= min(TEMPERATURES, key=loss)
 
     def loss(self, tasks: Tasks) -> Tensor:
         ends = []
         for task in tasks:
-            theta, state = reptile.task_parameters(self.start(), len(task.support.classes), len(self.rows))
+            dimensions = task.query.shape[1]
+            theta, state = reptile.task_parameters(self.start(), len(task.support.classes), dimensions)
             end, state = reptile.inner(reptile.head_loss(task.support), theta, self.rate, self.steps, state)
             ends.append({"pull": end["pull"]})
-            self.rows, self.bias = state.second["rows"].mean(0), state.second["bias"].mean()
+            self.rows, self.bias = state.second["rows"].mean() * dimensions, state.second["bias"].mean()
             self.pulls, self.count = state.second["pull"], torch.tensor(float(state.count))
         return reptile.towards({"pull": self.pull}, ends)
 
 
-class LearnedLSTM(nn.Module):
+class LearnedLSTM(Learned):
     """The rule and where the classifier starts."""
 
     def __init__(self, steps: int):
@@ -114,7 +139,7 @@ class LearnedLSTM(nn.Module):
         return torch.stack(losses).mean()
 
 
-class LearnedPlatipus(nn.Module):
+class LearnedPlatipus(Learned):
     """A distribution of a dozen numbers; the noise of each task is drawn anew."""
 
     def __init__(self, steps: int, rates: dict[str, float], weight: float):
@@ -158,7 +183,7 @@ class LearnedPlatipus(nn.Module):
         return torch.stack(losses).mean()
 
 
-class LearnedMatching(nn.Module):
+class LearnedMatching(Learned):
     """The scale of the cosines; with `projection` (k, d) full context embeddings too, whose say (`mix`) starts at 0."""
 
     def __init__(self, projection: Tensor | None = None, looks: int = 3):

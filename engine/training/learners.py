@@ -23,7 +23,11 @@ from torch import Tensor, nn
 
 from engine.encoders import Encoder, load_encoder
 from engine.episodes import Archive, open_archive
-from engine.learners import learner
+from engine.learners.lstm_meta import LSTMMetaLearner
+from engine.learners.maml import ANIL, MAML, FirstOrderMAML
+from engine.learners.matching import Matching
+from engine.learners.platipus import Platipus
+from engine.learners.reptile import Reptile
 from engine.learners.starts import save_start, start_file
 from engine.training.heads import (
     LearnedANIL,
@@ -35,10 +39,10 @@ from engine.training.heads import (
     units,
 )
 from engine.training.loop import Report, Run
-from engine.training.tasks import Labelled, by_size, draw_task
+from engine.training.tasks import Labelled, Task, by_size, draw_task
 
 SETS_CARD = "learners-sets.md"
-CHECKED, CHECK_SEED = 100, 7  # tasks that a trained start is held against the plain one on
+CHECKED, CHECK_SEED, SETTLE_SEED = 100, 7, 8  # fixed tasks, to hold a trained start against the plain one, to settle
 
 
 def train(config: dict[str, Any], out: Path, report: Report, *, steps: int | None = None) -> list[Path]:
@@ -57,6 +61,7 @@ def train(config: dict[str, Any], out: Path, report: Report, *, steps: int | Non
         section = {**section, "steps": steps or section["steps"]}
         folder = out / encoder.identity / f"{name}-{digest(section, config['seed'], config['data'], sets)}"
         module = train_one(name, section, sets, config, folder, report)
+        module.settle(fixed_tasks(sets, SETTLE_SEED))
         start = detached(module.start())
         plain, trained = improvement(name, start, sets)
         report(section["steps"], section["steps"], f"{name}: log-loss {trained:.4f}, plain {plain:.4f}")
@@ -144,19 +149,18 @@ def widest(sets: Sequence[Labelled], count: int) -> Tensor:
     return found[:, :count].T.contiguous()
 
 
-def dimensions(sets: Sequence[Labelled]) -> int:
-    return sets[0].embeddings.shape[1]
-
-
 MAKE: dict[str, Callable[[dict[str, Any], Sequence[Labelled]], nn.Module]] = {
     "anil": lambda s, sets: LearnedANIL(s["inner_steps"], s["rates"]),
     "maml": lambda s, sets: LearnedMAML(s["inner_steps"], s["rates"]),
     "maml-first-order": lambda s, sets: LearnedMAML(s["inner_steps"], s["rates"], first_order=True),
-    "reptile": lambda s, sets: LearnedReptile(dimensions(sets), s["inner_rate"], s["inner_steps"]),
+    "reptile": lambda s, sets: LearnedReptile(s["inner_rate"], s["inner_steps"]),
     "lstm": lambda s, sets: LearnedLSTM(s["inner_steps"]),
     "platipus": lambda s, sets: LearnedPlatipus(s["inner_steps"], s["rates"], s["weight"]),
     "matching": lambda s, sets: LearnedMatching(widest(sets, s["context"]) if s["context"] else None),
 }
+
+
+METHODS = {each.name: each for each in (ANIL, MAML, FirstOrderMAML, Reptile, LSTMMetaLearner, Platipus, Matching)}
 
 
 def detached(start: Any) -> Any:
@@ -172,16 +176,20 @@ def detached(start: Any) -> Any:
 
 def improvement(name: str, start: Any, sets: Sequence[Labelled]) -> tuple[float, float]:
     """Mean log-loss, in units of knowing nothing, of the plain and of the trained start on CHECKED fixed tasks."""
-    rng, weights, losses = np.random.default_rng(CHECK_SEED), by_size(sets), []
-    methods = [type(learner(name))(None), type(learner(name))(start)]
-    for _ in range(CHECKED):
-        task = draw_task(sets, weights, rng)
+    losses = []
+    methods = [METHODS[name](None), METHODS[name](start)]
+    for task in fixed_tasks(sets, CHECK_SEED):
         models = [method.adapt(task.support) for method in methods]
         with torch.no_grad():
             logs = [model.logits(task.query).log_softmax(1) for model in models]
         losses.append([-float(each.gather(1, task.targets[:, None]).mean()) / units(task) for each in logs])
     plain, trained = np.mean(losses, 0).tolist()
     return plain, trained
+
+
+def fixed_tasks(sets: Sequence[Labelled], seed: int) -> list[Task]:
+    rng, weights = np.random.default_rng(seed), by_size(sets)
+    return [draw_task(sets, weights, rng) for _ in range(CHECKED)]
 
 
 def ship(files: Sequence[Path]) -> list[Path]:
@@ -253,7 +261,7 @@ def card(name: str, file: Path, about: dict[str, str], sets: Sequence[Labelled])
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return (
         f"# {file.name}\n\nWhere `{name}` starts in the dashboard: {numbers:,} numbers that were meta-trained "
-        f"({learner(name).paper}).\n\n| | |\n|---|---|\n{table}\n\n"
+        f"({METHODS[name].paper}).\n\n| | |\n|---|---|\n{table}\n\n"
         "Limits: learned over pictures of many kinds; a task unlike all of them may want other numbers. Not a medical "
         "device.\n"
     )
