@@ -46,13 +46,13 @@ class Told:
     error: float
 
 
-def train(steps: int, seed: int = 0) -> platipus.Distribution:
+def train(steps: int, widths: tuple[int, ...] = WIDTHS, seed: int = 0) -> platipus.Distribution:
     return train_platipus(
         SHOTS,
         steps,
         lines=0.5,
         noise=NOISE,
-        widths=WIDTHS,
+        widths=widths,
         inner_rate=INNER_RATE,
         inner_steps=INNER_STEPS,
         kl=KL,

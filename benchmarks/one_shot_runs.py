@@ -119,10 +119,8 @@ def test(name: str, folder: Path) -> None:
         wrong += int((method.answer(task).argmax(1) != task.query_targets).sum())
         asked += len(task.query)
     low, high = exact_interval(wrong, asked)
-    error = 100 * wrong / asked
-    print(
-        f"{name}: {wrong} of {asked} wrong, {error:.1f} % ({100 * low:.1f} to {100 * high:.1f}), {run.step} episodes, {run.seconds:.0f} CPU-s"
-    )
+    interval = f"{100 * wrong / asked:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    print(f"{name}: {wrong} of {asked} wrong, {interval}, {run.step} episodes, {run.seconds:.0f} CPU-s")
 
 
 def main() -> None:
