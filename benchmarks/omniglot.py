@@ -2,6 +2,7 @@
 
     python -m benchmarks.omniglot                             train what isn't, test, print the table (an hour)
     python -m benchmarks.omniglot table                       print what was tested so far
+    python -m benchmarks.omniglot agree                       train ours and each peer's MAML alike, compare weights
     python -m benchmarks.omniglot train maml --seconds 300    a turn of training; call again to go on
     python -m benchmarks.omniglot test maml                   600 episodes at 1 and 5 shots
 
@@ -104,6 +105,25 @@ def table(folder: Path) -> None:
             print(f"| {name}{kind} | {cells[0]} | {cells[1]} | {paper} | {spent} | {how} |")
 
 
+def agree(steps: int = 20) -> None:
+    """Same gradient, so the same training: ours and theirs after `steps` outer steps from the same weights."""
+    for name in ("learn2learn-maml", "torchopt-maml", "learn2learn-anil"):
+        if peer(PEERS[name][1]) is None:
+            print(missing(PEERS[name][1]))
+            continue
+        ends = []
+        for each in (PEERS[name][0], name):
+            method = make(each)
+            adam = torch.optim.Adam(method.net.parameters(), method.budget.rate)
+            for step in range(steps):
+                adam.zero_grad()
+                method.gradient(np.random.default_rng([SEED, step]))
+                adam.step()
+            ends.append(torch.cat([p.detach().flatten() for p in method.net.parameters()]))
+        apart = float((ends[0] - ends[1]).norm() / ends[1].norm())
+        print(f"{name} and ours: weights differ by {apart:.1e} after {steps} outer steps", flush=True)
+
+
 def everything(folder: Path) -> None:
     for name in (*METHODS, *PEERS):
         if name in PEERS and peer(PEERS[name][1]) is None:
@@ -117,7 +137,9 @@ def everything(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("do", nargs="?", choices=("everything", "train", "test", "table"), default="everything")
+    parser.add_argument(
+        "do", nargs="?", choices=("everything", "train", "test", "table", "agree"), default="everything"
+    )
     parser.add_argument("names", nargs="*")
     parser.add_argument("--folder", type=Path, default=Path("scratch/omniglot"))
     parser.add_argument("--seconds", type=float, default=float("inf"))
@@ -127,6 +149,8 @@ def main() -> None:
         everything(args.folder)
     elif args.do == "table":
         table(args.folder)
+    elif args.do == "agree":
+        agree()
     for name in args.names:
         if args.do == "train":
             turn(name, args.folder).train(args.seconds)
