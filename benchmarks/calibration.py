@@ -1,26 +1,28 @@
 """Does it know what it doesn't know? Every learner on sets of pictures that trained nothing, one table.
 
-    python -m benchmarks.calibration [FOLDER] [--episodes 4] [--shots 5 10] [--kept FILE] [--markdown FILE]
+    python -m benchmarks.calibration [FOLDER] [--episodes 4] [--shots 5 10] [--seconds N] [--markdown FILE]
 
 FOLDER holds archives (npz with images, label, group); by default `images` of HANDFUL_TEST_DATA. For each learner, over
 all episodes of all sets together:
     ECE       expected calibration error, with its own temperature and with the one that leaving patients out gives
     80, 90 %  how often the conformal set holds the right class, class by class, and how many of the classes it holds;
               only where the patients allow a promise (4 and 9 a class)
-    reject    AUROC of telling pictures of another organ or modality from the task's own, by distance (whatever method)
     shuffled  accuracy above chance with labels thrown over the labelled cases: nothing may be left of it
+Below it the AUROC of telling pictures of another organ or modality from the task's own, whatever the learner.
 What was measured is kept in --kept and not measured again, so that a run can be stopped and gone on with.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ from engine.evidence.conformal import LEVELS, prediction_sets
 from engine.evidence.folds import judge_folds, leave_out
 from engine.evidence.uncertainty import calibrated, nearness
 from engine.learners import Learner, Support, learners
+from engine.learners.starts import start_file
 
 ROOT = Path(__file__).resolve().parents[1]
 WAYS, QUERIES, STRANGERS = 5, 15, 40
@@ -119,32 +122,50 @@ def measure(method: Learner, support: Support, query: torch.Tensor, targets: np.
     return found
 
 
+def start_of(method: Learner) -> str:
+    """Which meta-learned start a learner took: a digest of its file, "plain" where none ships."""
+    file = start_file(method.name)
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.exists() else "plain"
+
+
+class Kept:
+    """What was measured before, by encoder, set, shots, learner, seed and episode; on disk after each episode."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.known: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+    def add(self, key: str, found: dict[str, Any]) -> None:
+        self.known[key] = found
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps(self.known), "utf-8")
+        part.replace(self.path)
+
+
 def measured(
-    sets: Sets, methods: list[Learner], shots: list[int], count: int, seed: int, kept: Path
-) -> Iterator[tuple[str, int, str, list[dict[str, Any]]]]:
-    """(set, shots, learner, episodes), from the file where it was measured before with the same encoder."""
-    known = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
-    for name, archive in sets.archives.items():
-        for shot in shots:
+    sets: Sets, methods: list[Learner], shots: list[int], count: int, seed: int, kept: Kept, until: float
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """(shots, learner, episode's figures), the first episode of every set before the second of any.
+
+    After `until` (monotonic seconds) only what is known is given.
+    """
+    for i in range(count):
+        for (name, archive), shot in product(sets.archives.items(), shots):
             try:
-                drawn = list(episodes(archive, WAYS, shot, QUERIES, count, seed))
+                *_, episode = episodes(archive, WAYS, shot, QUERIES, i + 1, seed)
             except ValueError as error:
                 print(error, file=sys.stderr)
                 continue
             for method in methods:
-                key = f"{sets.identity} {name} {shot} {method.name} {count} {seed}"
-                if key not in known:
-                    rng = np.random.default_rng(seed)
-                    known[key] = [
-                        measure(method, support_of(archive, sets.embeddings[name], e), sets.embeddings[name][e.query],
-                                e.query_targets, sets.strangers(name, rng), seed + i)
-                        for i, e in enumerate(drawn)
-                    ]  # fmt: skip
-                    part = kept.with_suffix(".part")
-                    part.write_text(json.dumps(known), "utf-8")
-                    part.replace(kept)
-                yield name, shot, method.name, known[key]
-            print(f"{time.strftime('%H:%M:%S')} {name}, {shot} shots", file=sys.stderr, flush=True)
+                key = f"{sets.identity} {name} {shot} {method.name} {start_of(method)} {seed} {i}"
+                if key not in kept.known and time.monotonic() < until:
+                    embeddings = sets.embeddings[name]
+                    support = support_of(archive, embeddings, episode)
+                    strangers = sets.strangers(name, np.random.default_rng([seed, i]))
+                    targets = episode.query_targets
+                    kept.add(key, measure(method, support, embeddings[episode.query], targets, strangers, seed + i))
+                if key in kept.known:
+                    yield shot, method.name, kept.known[key]
 
 
 def interval(values: list[float]) -> str:
@@ -165,20 +186,34 @@ def above_chance(gains: list[float]) -> bool:
 def row(shots: int, name: str, found: list[dict[str, Any]]) -> str:
     """One line of the table."""
     errors = [f"{ece(np.sum([e[kind] for e in found], 0)):.3f}" for kind in ("own", "calibrated")]
-    cells = [str(shots), name, *errors]
+    cells = [str(shots), name, str(len(found)), *errors]
     for level in LEVELS:
         promised = [e[str(level)] for e in found if str(level) in e]
         cells.append(interval([e[0] for e in promised]))
         cells.append(f"{np.mean([e[1] for e in promised]):.2f}" if promised else "-")
-    cells += [interval([e["reject"] for e in found]), interval([e["shuffled"] for e in found])]
+    cells.append(interval([e["shuffled"] for e in found]))
     return "| " + " | ".join(cells) + " |"
 
 
 def table(rows: dict[tuple[int, str], list[dict[str, Any]]]) -> str:
-    head = ["cases a class", "learner", "ECE own", "ECE calibrated", "held at 80 %", "share of classes", "held at 90 %"]
-    head += ["share of classes", "AUROC of rejecting others", "shuffled, above chance"]
+    head = [
+        "cases a class",
+        "learner",
+        "episodes",
+        "ECE own",
+        "ECE calibrated",
+        "held at 80 %",
+        "share of classes",
+        "held at 90 %",
+    ]
+    head += ["share of classes", "shuffled, above chance"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + [row(shots, name, found) for (shots, name), found in rows.items()])
+    lines += [row(shots, name, found) for (shots, name), found in rows.items()]
+    for shots in sorted({shots for shots, _ in rows}):  # the same for every learner: take the one with most episodes
+        most = max((found for (each, _), found in rows.items() if each == shots), key=len)
+        told = interval([e["reject"] for e in most])
+        lines.append(f"\nAUROC of telling other kinds from the task's own, {shots} cases a class: {told}.")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -189,6 +224,7 @@ def main() -> None:
     parser.add_argument("--shots", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--learners", nargs="*", help="all by default")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="then print what there is")
     parser.add_argument(
         "--kept", type=Path, default=ROOT / "scratch" / "calibration", help="folder for what was computed"
     )
@@ -200,12 +236,12 @@ def main() -> None:
     rows: dict[tuple[int, str], list[dict[str, Any]]] = {
         (shots, method.name): [] for shots in args.shots for method in methods
     }
-    for _, shots, name, found in measured(
-        sets, methods, args.shots, args.episodes, args.seed, args.kept / "calibration.json"
-    ):
-        rows[shots, name] += found
+    kept = Kept(args.kept / "calibration.json")
+    until = time.monotonic() + args.seconds
+    for shots, name, found in measured(sets, methods, args.shots, args.episodes, args.seed, kept, until):
+        rows[shots, name].append(found)
     text = table({key: found for key, found in rows.items() if found})
-    print(f"{len(sets.archives)} sets, {args.episodes} episodes each, encoder {sets.identity}\n\n{text}")
+    print(f"{len(sets.archives)} sets, up to {args.episodes} episodes each, encoder {sets.identity}\n\n{text}")
     strange = [key for key, found in rows.items() if found and above_chance([e["shuffled"] for e in found])]
     if args.markdown:
         args.markdown.write_text(text + "\n", "utf-8")
