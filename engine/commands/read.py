@@ -1,7 +1,7 @@
 """Say what would be taken in from files, folders or archives, without storing anything.
 
-Prints each case with its size, spacing, grey scale and warnings, and each refused file with its reason. With
-`--json FILE` (or `-` for standard output) the same as JSON, for other programs.
+Prints each case with its size, spacing, grey scale and warnings, each table with what its columns are taken for, and
+each refused file with its reason. With `--json FILE` (or `-` for standard output) the same as JSON, for other programs.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def run(args: argparse.Namespace) -> int:
 
     taken = take_in(args.path, None, key=patient_key(load_settings().key_file), top_is_case=True)
     described = describe(taken, args.language)
+    if described["refused"]:
+        add_tables(described, args.path, args.language)
     if args.json == "-":
         json.dump(described, sys.stdout, ensure_ascii=False, indent=1)
         print()
@@ -67,6 +69,29 @@ def describe(taken: Any, language: str) -> dict[str, Any]:
     }
 
 
+def add_tables(described: dict[str, Any], path: Path, language: str) -> None:
+    """What is no case may be a table, a patient record or a list of molecules: add "tables", and take those files out
+    of the refused ones. Where a table is refused for its own reason, that reason stands."""
+    from engine.tables import read_tables
+    from engine.tables.describing import describe_read
+
+    read = read_tables(path)
+    found = describe_read(read, language)
+    better = {
+        r["file"]: r
+        for r, raw in zip(found["refused"], read.refused, strict=True)
+        if raw.note.key != "refused.no_table"
+    }
+    kept = []
+    for each in described["refused"]:
+        name = each["file"]
+        if name in read.files or any(name.startswith(f"{file}/") for file in (*read.files, *better)):
+            continue  # a workbook is a zip, and its parts are no files of the person's
+        kept.append(better.pop(name, each))
+    described["refused"] = kept + list(better.values())
+    described["tables"] = found["tables"]
+
+
 def do(note: Any, language: str) -> str:
     """What to do about a refusal."""
     return say(type(note)(note.key.replace("refused.", "refused_do.", 1), note.values), language)
@@ -81,9 +106,23 @@ def _print(described: dict[str, Any]) -> None:
         print(f"{case['id']}  {case['kind']}  {size}  {spacing} mm  {low} to {high}{unit}  ({case['files']} files)")
         for warning in case["warnings"]:
             print(f"    {warning}")
+    for table in described.get("tables", []):
+        _print_table(table)
     for refused in described["refused"]:
         print(f"refused  {refused['file']}: {refused['reason']} {refused['do']}")
     for ignored in described["ignored"]:
         print(f"ignored  {ignored['file']}: {ignored['reason']}")
     for note in described["notes"]:
         print(note)
+
+
+def _print_table(table: dict[str, Any]) -> None:
+    print(f"{table['file']}  table  {table['rows']} rows x {len(table['columns'])} columns")
+    for role in ("label", "patient", "site", "date"):
+        if table[role]:
+            print(f"    {role}: {table[role]}")
+    for column in table["columns"]:
+        if column["role"] in ("leak", "identifier"):
+            print(f"    {column['role']}: {column['name']} ({column['reasons'][-1]})")
+    for note in table["notes"]:
+        print(f"    {note}")

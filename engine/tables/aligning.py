@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from engine.intake.refusal import Refusal
 from engine.nouns import Note
+from engine.sentences import Refusal
 from engine.tables.cells import listed
 from engine.tables.nouns import Dictionary, Table
 from engine.tables.rows import texts_of
@@ -49,7 +49,9 @@ def aligned(query: Table, dictionary: Dictionary) -> Table:
         frame[entry.name] = column
     wanted = sum(e.role in NEEDED for e in needed)
     if len(absent) > MOST_MISSING * max(wanted, 1):
-        raise Refusal("other_table", count=len(absent), total=wanted, columns=", ".join(absent[:5]))
+        raise Refusal(
+            Note("refused.other_table", {"count": len(absent), "total": wanted, "columns": ", ".join(absent[:5])})
+        )
     if absent:
         notes.append(Note("table.absent_columns", {"count": len(absent), "columns": ", ".join(absent[:5])}))
     return replace(query, frame=pd.DataFrame(frame, index=query.frame.index), notes=tuple(notes))

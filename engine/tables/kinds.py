@@ -86,7 +86,7 @@ def _number(there: pd.Series, facts: dict) -> Entry:
     whole = bool((values % 1 == 0).all())
     facts |= {"distinct": distinct, "low": low, "high": high}
     said = names.words(facts["name"])
-    if distinct == len(there) and len(there) > 3 and whole and _runs(there, said):
+    if distinct == len(there) and len(there) > 3 and whole and not facts["unit"] and _runs(there, said):
         return Entry(kind="identifier", **facts)
     if distinct <= 2 and set(values) <= {0.0, 1.0}:
         return Entry(kind="yes_no", **_levels(counts, facts))
@@ -110,9 +110,10 @@ def _number(there: pd.Series, facts: dict) -> Entry:
 
 def _runs(there: pd.Series, said: set[str]) -> bool:
     """Whether whole numbers that are all different are numbers of rows or people, and no measurement."""
-    steps = np.diff(there.to_numpy(dtype=float))
-    counts_up = len(steps) > 0 and (steps == 1).mean() > 0.9
-    return counts_up or bool(said & (names.NUMBER | names.PATIENT | names.ROW_NUMBER))
+    values = there.to_numpy(dtype=float)
+    steps = np.diff(values)
+    counts_rows = len(steps) > 0 and (steps == 1).mean() > 0.9 and values[0] in (0.0, 1.0)
+    return counts_rows or bool(said & (names.NUMBER | names.PATIENT | names.ROW_NUMBER))
 
 
 def _text(there: pd.Series, facts: dict) -> Entry:

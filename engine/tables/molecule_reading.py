@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from engine.intake.refusal import Refusal
 from engine.nouns import Note
+from engine.sentences import Refusal
 from engine.tables.cells import listed
 from engine.tables.limits import TableLimits
 from engine.tables.molecules import Molecules
@@ -81,6 +81,5 @@ def draw_molecule(smiles: str, **options) -> str:
             "draw", smiles=smiles[: limits.molecule_characters + 1], options=options, seconds=limits.header_seconds
         )
     if "refused" in answer:
-        note = Note.from_json(answer["refused"])
-        raise Refusal(note.key.removeprefix("refused."), **note.values)
+        raise Refusal(Note.from_json(answer["refused"]))
     return answer["svg"]

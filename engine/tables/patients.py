@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from engine.intake.codes import code
-from engine.intake.refusal import Refusal
 from engine.nouns import Note
+from engine.sentences import Refusal
 from engine.tables.cells import listed
 from engine.tables.nouns import Dictionary, Table
 
@@ -79,5 +79,5 @@ def parted(
         "rows": listed(lines[query[both]]),
     }
     if shared == "refuse":
-        raise Refusal("shared_patients", **values)
+        raise Refusal(Note("refused.shared_patients", values))
     return Parts(support, query[~both], (Note("table.shared_patients", values),))

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from engine.intake.bounded import Bounded, Cancelled
 from engine.intake.sniff import is_junk
 from engine.intake.upload import printable
 from engine.nouns import Note, Refused
+from engine.sentences import say
 from engine.tables.limits import TableLimits
 from engine.tables.nouns import Table
 from engine.tables.storing import read_table
@@ -24,9 +26,11 @@ SECONDS_A_MIB = 4.0  # the slowest reader measured (Excel, 20 cells a kB) takes 
 
 @dataclass
 class Read:
-    """What was read: `tables`, largest first; `refused` files, each with its reason; `cancelled` if it was stopped."""
+    """What was read: `tables`, largest first; `files` (as uploaded) that went into them; `refused` files, each with its
+    reason; `cancelled` if it was stopped."""
 
     tables: list[Table] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     cancelled: bool = False
 
@@ -73,19 +77,20 @@ def read_tables(
     return read
 
 
-def first_table(source: Path, **options) -> Table:
-    """The one table of a file, or the largest. Raises ValueError with the sentence of the refusal if there is none."""
-    from engine.sentences import say
-
+def first_table(source: Path, **options: Any) -> Table:
+    """The one table of a file, or the largest. Raises ValueError, naming the file and what to do, if there is none."""
     read = read_tables(source, **options)
     if read.tables:
         return read.tables[0]
     if not read.refused:
         raise ValueError(f"There is no table in {source.name}.")
-    note = read.refused[0].note
-    raise ValueError(
-        f"{read.refused[0].file}: {say(note)} {say(replace(note, key=note.key.replace('refused.', 'refused_do.')))}"
-    )
+    file, note = read.refused[0].file, read.refused[0].note
+    raise ValueError(f"{file}: {say(note)} {say(what_to_do(note))}")
+
+
+def what_to_do(note: Note) -> Note:
+    """The note that goes with a refusal: what to do about it."""
+    return replace(note, key=note.key.replace("refused.", "refused_do.", 1))
 
 
 @dataclass
@@ -168,7 +173,7 @@ class _Files:
             self.made += 1
             answer = self.child.ask("table", path=str(path), kind=kind, out=str(self.drafts), stem=f"table-{self.made}",
                                     seconds=self._seconds(path.stat().st_size))  # fmt: skip
-            self._keep(answer, shown)
+            self._keep(answer, shown, [shown])
         if records:
             self._read_records(records)
 
@@ -179,12 +184,14 @@ class _Files:
         for broken in answer.get("broken", []):
             self.refuse(records[broken["file"]][1], broken["refused"])
         shown = records[0][1] if len(records) == 1 else records[0][1].split("/")[0]
-        self._keep(answer, shown)
+        broken = {each["file"] for each in answer.get("broken", [])}
+        self._keep(answer, shown, [name for i, (_, name) in enumerate(records) if i not in broken])
 
-    def _keep(self, answer: dict, shown: str) -> None:
+    def _keep(self, answer: dict, shown: str, files: list[str]) -> None:
         if "refused" in answer:
             self.refuse(shown, answer["refused"])
             return
+        self.read_.files += files
         for each in answer["tables"]:
             sheet = each["facts"].get("sheet", "")
             name = f"{shown} [{sheet}]" if sheet and len(answer["tables"]) > 1 else shown

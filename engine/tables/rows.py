@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.intake.refusal import Refusal
 from engine.nouns import Note
+from engine.sentences import Refusal
 from engine.tables.kinds import LEADING, ORDERS
 from engine.tables.molecules import BITS, DESCRIPTORS, Molecules
 from engine.tables.nouns import Dictionary, Entry, Table
@@ -112,7 +112,7 @@ def fit(
             plan = _fit_column(entry, table.frame[entry.name].iloc[support])
             plans.append(plan) if plan is not None else silent.append(entry.name)
     if not plans:
-        raise Refusal("rows_nothing")
+        raise Refusal(Note("refused.rows_nothing"))
     notes = [Note("table.silent_columns", {"count": len(silent), "columns": ", ".join(silent[:5])})] if silent else []
     return Plan(tuple(plans), tuple(notes))
 
@@ -259,20 +259,20 @@ def targets(
     20 different values is one. Raises Refusal: no label column, one value, a class with one row, text for a number."""
     name = dictionary.one("label")
     if name is None:
-        raise Refusal("no_label")
+        raise Refusal(Note("refused.no_label"))
     column = table.frame[name] if rows is None else table.frame[name].iloc[np.asarray(rows, dtype=int)]
     entry = dictionary[name]
     number = (entry.kind == "number" and entry.distinct > 20) if number is None else number
     if number:
         if column.dtype.kind != "f":
-            raise Refusal("label_not_number", column=name)
+            raise Refusal(Note("refused.label_not_number", {"column": name}))
         if column.nunique() < 2:
-            raise Refusal("label_one_value", column=name)
+            raise Refusal(Note("refused.label_one_value", {"column": name}))
         return column.to_numpy(dtype=float), ()
     texts = texts_of(column)
     classes = tuple(sorted(texts.dropna().unique(), key=_natural))
     if len(classes) < 2:
-        raise Refusal("label_one_value", column=name)
+        raise Refusal(Note("refused.label_one_value", {"column": name}))
     place = {text: i for i, text in enumerate(classes)}
     return np.array([place.get(t, -1) if isinstance(t, str) else -1 for t in texts], dtype=np.int64), classes
 
@@ -281,7 +281,7 @@ def check_classes(table: Table, dictionary: Dictionary, support: np.ndarray) -> 
     """What is thin about the labelled rows: classes with one row, by name and row of the file."""
     name = dictionary.one("label")
     if name is None:
-        raise Refusal("no_label")
+        raise Refusal(Note("refused.no_label"))
     texts = texts_of(table.frame[name].iloc[np.asarray(support, dtype=int)])
     counts = texts.value_counts()
     notes = []

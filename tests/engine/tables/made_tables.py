@@ -113,19 +113,36 @@ def formula(what: str, stored: float | None = None) -> str:
 
 
 def patient(id_: str, **more: Any) -> dict[str, Any]:
-    return {"resourceType": "Patient", "id": id_, "gender": "female", "birthDate": "1950-01-01",
-            "name": [{"family": "Plantedname", "given": ["Secretgiven"]}], "deceasedBoolean": False, **more}  # fmt: skip
+    return {
+        "resourceType": "Patient",
+        "id": id_,
+        "gender": "female",
+        "birthDate": "1950-01-01",
+        "name": [{"family": "Plantedname", "given": ["Secretgiven"]}],
+        "deceasedBoolean": False,
+        **more,
+    }
 
 
 def observation(id_: str, code: str, name: str, number: float, day: str, unit: str = "mg/dL") -> dict[str, Any]:
-    return {"resourceType": "Observation", "status": "final", "subject": {"reference": f"Patient/{id_}"},
-            "code": {"coding": [{"system": "http://loinc.org", "code": code, "display": name}]},
-            "effectiveDateTime": day, "valueQuantity": {"value": number, "unit": unit, "code": unit}}  # fmt: skip
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "subject": {"reference": f"Patient/{id_}"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": code, "display": name}]},
+        "effectiveDateTime": day,
+        "valueQuantity": {"value": number, "unit": unit, "code": unit},
+    }
 
 
 def condition(id_: str, code: str, name: str, **more: Any) -> dict[str, Any]:
-    return {"resourceType": "Condition", "subject": {"reference": f"urn:uuid:{id_}"}, "onsetDateTime": "2019-05-01",
-            "code": {"coding": [{"system": "http://snomed.info/sct", "code": code, "display": name}]}, **more}  # fmt: skip
+    return {
+        "resourceType": "Condition",
+        "subject": {"reference": f"urn:uuid:{id_}"},
+        "onsetDateTime": "2019-05-01",
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": code, "display": name}]},
+        **more,
+    }
 
 
 def bundle(*resources: dict[str, Any]) -> dict[str, Any]:

@@ -59,8 +59,15 @@ def test_codes_with_leading_zeros_stay_text():
 
 @given(st.dates(date(1900, 1, 1), date(2150, 12, 31)))
 def test_a_date_is_read_in_each_style(day):
-    styles = [day.isoformat(), day.strftime("%d.%m.%Y"), day.strftime("%Y/%m/%d"), f"{day.year}年{day.month}月{day.day}日",
-              day.strftime("%d %b %Y"), day.strftime("%B %d, %Y"), day.strftime("%Y-%m-%dT00:00:00Z")]  # fmt: skip
+    styles = [
+        day.isoformat(),
+        day.strftime("%d.%m.%Y"),
+        day.strftime("%Y/%m/%d"),
+        f"{day.year}年{day.month}月{day.day}日",
+        day.strftime("%d %b %Y"),
+        day.strftime("%B %d, %Y"),
+        day.strftime("%Y-%m-%dT00:00:00Z"),
+    ]
     for style in styles:
         assert dates.parse([style]).values.tolist()[0].date() == day
 

@@ -61,8 +61,11 @@ def test_names_of_what_is_known_afterwards_are_flagged(name):
 
 def test_what_is_known_at_discharge_is_no_leak_for_what_comes_after_it():
     rng = np.random.default_rng(6)
-    table = table_of(discharge_disposition=rng.choice(["home", "ward"], N).tolist(), time_in_hospital=rng.integers(1, 14, N),
-                     readmitted=rng.choice(["yes", "no"], N).tolist())  # fmt: skip
+    table = table_of(
+        discharge_disposition=rng.choice(["home", "ward"], N).tolist(),
+        time_in_hospital=rng.integers(1, 14, N),
+        readmitted=rng.choice(["yes", "no"], N).tolist(),
+    )
     dictionary = propose(table)
     assert dictionary.one("label") == "readmitted" and not dictionary.named("leak")
 

@@ -49,8 +49,13 @@ def test_a_hospital_table_is_understood_column_by_column():
         "ignored": ["ward round notes", "empty", "same"],
     }
     kinds = {e.name: e.kind for e in dictionary if e.role == "feature"}
-    assert kinds == {"age (years)": "number", "glucose mg/dL": "number", "sex": "category", "severity": "category",
-                     "smoker": "yes_no"}  # fmt: skip
+    assert kinds == {
+        "age (years)": "number",
+        "glucose mg/dL": "number",
+        "sex": "category",
+        "severity": "category",
+        "smoker": "yes_no",
+    }
     assert dictionary["severity"].levels == ("mild", "moderate", "severe") and dictionary["severity"].ordinal
     assert dictionary["glucose mg/dL"].unit == "mg/dL" and dictionary["age (years)"].unit == "years"
 
@@ -63,9 +68,13 @@ def test_every_reason_can_be_said_in_both_languages():
 
 def test_a_chinese_table_is_understood_too():
     table = table_of(
-        住院号=[f"ZY{1000 + i}" for i in range(30)], 姓名=[f"张{chr(0x4E00 + i)}" for i in range(30)],
-        科室=["内科", "外科", "儿科"] * 10, 年龄=np.arange(30.0) + 20, 性别=["男", "女"] * 15, 结局=["好转", "死亡", "好转"] * 10,
-    )  # fmt: skip
+        住院号=[f"ZY{1000 + i}" for i in range(30)],
+        姓名=[f"张{chr(0x4E00 + i)}" for i in range(30)],
+        科室=["内科", "外科", "儿科"] * 10,
+        年龄=np.arange(30.0) + 20,
+        性别=["男", "女"] * 15,
+        结局=["好转", "死亡", "好转"] * 10,
+    )
     dictionary = propose(table)
     assert (dictionary.one("patient"), dictionary.one("site"), dictionary.one("label")) == ("住院号", "科室", "结局")
     assert dictionary["姓名"].role == "identifier"
@@ -97,9 +106,19 @@ def test_told_columns_are_taken_as_told():
 
 @pytest.mark.parametrize(
     "name, unit",
-    [("Glucose (mg/dL)", "mg/dL"), ("weight_kg", "kg"), ("年龄（岁）", "岁"), ("Pulse rate(bpm)", "bpm"), ("PCOS (Y/N)", ""),
-     ("Cycle(R/I)", ""), ("ALBUMIN_MIN", ""), ("patients per hour", ""), ("BP _Systolic (mmHg)", "mmHg"), ("age", "")],
-)  # fmt: skip
+    [
+        ("Glucose (mg/dL)", "mg/dL"),
+        ("weight_kg", "kg"),
+        ("年龄（岁）", "岁"),
+        ("Pulse rate(bpm)", "bpm"),
+        ("PCOS (Y/N)", ""),
+        ("Cycle(R/I)", ""),
+        ("ALBUMIN_MIN", ""),
+        ("patients per hour", ""),
+        ("BP _Systolic (mmHg)", "mmHg"),
+        ("age", ""),
+    ],
+)
 def test_a_unit_is_found_in_the_heading(name, unit):
     assert unit_of(name) == unit
 
@@ -114,17 +133,27 @@ def test_a_word_counts_only_as_a_whole_word():
 
 @pytest.mark.parametrize(
     "levels, order",
-    [(["60th", "10th", "Above 90th"], None), (["40-49", "30-39", "50-59"], ["30-39", "40-49", "50-59"]),
-     (["[10-20)", "[0-10)", "[20-30)"], ["[0-10)", "[10-20)", "[20-30)"]), (["severe", "mild", "none"], ["none", "mild", "severe"]),
-     (["a", "b", "c"], None), (["1", "2", "3"], None)],
-)  # fmt: skip
+    [
+        (["60th", "10th", "Above 90th"], None),
+        (["40-49", "30-39", "50-59"], ["30-39", "40-49", "50-59"]),
+        (["[10-20)", "[0-10)", "[20-30)"], ["[0-10)", "[10-20)", "[20-30)"]),
+        (["severe", "mild", "none"], ["none", "mild", "severe"]),
+        (["a", "b", "c"], None),
+        (["1", "2", "3"], None),
+    ],
+)
 def test_levels_with_an_order_are_put_in_it(levels, order):
     assert order_of(levels) == order
 
 
 def test_a_long_table_of_visits_is_recognised():
-    table = table_of(patient=["a", "a", "b", "b"] * 5, day=np.tile([0.0, 3.0], 10), measure=["hr", "bp"] * 10,
-                     value=RNG.normal(80, 9, 20).round(1), outcome=["y", "y", "n", "n"] * 5)  # fmt: skip
+    table = table_of(
+        patient=["a", "a", "b", "b"] * 5,
+        day=np.tile([0.0, 3.0], 10),
+        measure=["hr", "bp"] * 10,
+        value=RNG.normal(80, 9, 20).round(1),
+        outcome=["y", "y", "n", "n"] * 5,
+    )
     dictionary = propose(table)
     assert [dictionary.one(r) for r in ("patient", "date", "measure", "value", "label")] == [
         "patient",

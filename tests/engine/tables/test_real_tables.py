@@ -136,8 +136,16 @@ def test_what_is_said_of_fhir_patients_is_what_their_labels_say(in_process, data
             assert encounters == float(label["encounters"])
 
 
-@pytest.mark.parametrize("name, rows", [("pbcseq.csv.gz", 312), ("physionet2012.csv.gz", 600), ("oasis_dementia_visits.csv", 150),
-                                        ("mimic4_demo_ed_vitals.csv.gz", 202), ("respiratory_centres.csv", 111)])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, rows",
+    [
+        ("pbcseq.csv.gz", 312),
+        ("physionet2012.csv.gz", 600),
+        ("oasis_dementia_visits.csv", 150),
+        ("mimic4_demo_ed_vitals.csv.gz", 202),
+        ("respiratory_centres.csv", 111),
+    ],
+)
 def test_real_visits_become_a_row_a_patient_or_a_stay(in_process, data, name, rows):
     table = first_table(data / "records" / "longitudinal" / name)
     dictionary = propose(table)

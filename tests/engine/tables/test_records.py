@@ -20,22 +20,39 @@ def two_patients() -> list[dict]:
     return [
         patient("p1"),
         patient("p2", gender="male", deceasedBoolean=True, birthDate="1900-06-01"),
-        *(observation("p1", *GLUCOSE, number, day) for number, day in ((90, "2018-01-01"), (110, "2019-01-01"), (130, "2020-01-01"))),
+        observation("p1", *GLUCOSE, 90, "2018-01-01"),
+        observation("p1", *GLUCOSE, 110, "2019-01-01"),
+        observation("p1", *GLUCOSE, 130, "2020-01-01"),
         observation("p2", *GLUCOSE, 200, "2020-06-01T10:00:00+02:00"),
         condition("p1", "38341003", "Hypertension"),
         condition("p2", "38341003", "Hypertension"),
         condition("p2", "22298006", "Infarction"),
         condition("p1", "1", "Ruled out", verificationStatus={"coding": [{"code": "refuted"}]}),
-        {"resourceType": "MedicationRequest", "status": "active", "subject": {"reference": "Patient/p1"},
-         "medicationReference": {"reference": "Medication/m1"}, "authoredOn": "2019-01-01"},
-        {"resourceType": "MedicationRequest", "status": "active", "subject": {"reference": "Patient/p2"},
-         "medicationCodeableConcept": {"text": "Aspirin", "coding": [{"code": "1191"}]}},
+        {
+            "resourceType": "MedicationRequest",
+            "status": "active",
+            "subject": {"reference": "Patient/p1"},
+            "medicationReference": {"reference": "Medication/m1"},
+            "authoredOn": "2019-01-01",
+        },
+        {
+            "resourceType": "MedicationRequest",
+            "status": "active",
+            "subject": {"reference": "Patient/p2"},
+            "medicationCodeableConcept": {"text": "Aspirin", "coding": [{"code": "1191"}]},
+        },
         {"resourceType": "Medication", "id": "m1", "code": {"text": "Aspirin", "coding": [{"code": "1191"}]}},
-        {"resourceType": "Encounter", "status": "finished", "class": {"code": "EMER"}, "subject": {"reference": "Patient/p1"},
-         "period": {"start": "2020-02-01"}, "serviceProvider": {"reference": "Organization/o1"}},
+        {
+            "resourceType": "Encounter",
+            "status": "finished",
+            "class": {"code": "EMER"},
+            "subject": {"reference": "Patient/p1"},
+            "period": {"start": "2020-02-01"},
+            "serviceProvider": {"reference": "Organization/o1"},
+        },
         {"resourceType": "Organization", "id": "o1", "name": "North"},
         {"resourceType": "Claim", "id": "c"},
-    ]  # fmt: skip
+    ]
 
 
 def expected(table):
@@ -103,8 +120,9 @@ def test_a_broken_file_among_good_ones_is_refused_by_line_and_the_others_are_rea
         archive.writestr("bad.ndjson", json.dumps(patient("p9")) + '\n{"resourceType": "Obs\n')
     read = read_tables(tmp_path / "in.zip")
     assert sorted((r.file, r.note.key) for r in read.refused) == [
-        ("in.zip/bad.ndjson", "refused.fhir_broken"), ("in.zip/cut.json", "refused.fhir_broken"),
-    ]  # fmt: skip
+        ("in.zip/bad.ndjson", "refused.fhir_broken"),
+        ("in.zip/cut.json", "refused.fhir_broken"),
+    ]
     assert next(r for r in read.refused if "bad" in r.file).note.values["row"] == 2
     assert "p1" in read.tables[0].frame["patient"].tolist()
 
@@ -135,13 +153,27 @@ def test_pounds_inches_and_fahrenheit_become_metric_and_two_other_units_stay_apa
 
 
 def test_components_are_unfolded_and_words_are_kept_as_the_latest(in_process, tmp_path):
-    part = lambda code, name, n: {"code": {"coding": [{"code": code, "display": name, "system": "http://loinc.org"}]},  # noqa: E731
-                                  "valueQuantity": {"value": n, "unit": "mmHg"}}  # fmt: skip
-    pressure = {"resourceType": "Observation", "subject": {"reference": "Patient/p1"}, "effectiveDateTime": "2020",
-                "code": {"text": "Blood pressure"}, "component": [part("8480-6", "Systolic", 135), part("8462-4", "Diastolic", 61)]}  # fmt: skip
-    smoking = [{"resourceType": "Observation", "subject": {"reference": "Patient/p1"}, "effectiveDateTime": day,
-                "code": {"text": "Smoking"}, "valueCodeableConcept": {"text": word}} for day, word in
-               (("2020-05", "former"), ("2019-01", "current"))]  # fmt: skip
+    def part(code, name, number):
+        coded = {"coding": [{"code": code, "display": name, "system": "http://loinc.org"}]}
+        return {"code": coded, "valueQuantity": {"value": number, "unit": "mmHg"}}
+
+    pressure = {
+        "resourceType": "Observation",
+        "subject": {"reference": "Patient/p1"},
+        "effectiveDateTime": "2020",
+        "code": {"text": "Blood pressure"},
+        "component": [part("8480-6", "Systolic", 135), part("8462-4", "Diastolic", 61)],
+    }
+    smoking = [
+        {
+            "resourceType": "Observation",
+            "subject": {"reference": "Patient/p1"},
+            "effectiveDateTime": day,
+            "code": {"text": "Smoking"},
+            "valueCodeableConcept": {"text": word},
+        }
+        for day, word in (("2020-05", "former"), ("2019-01", "current"))
+    ]
     (tmp_path / "in.json").write_text(json.dumps(bundle(patient("p1"), pressure, *smoking)))
     (table,) = read_tables(tmp_path / "in.json").tables
     row = table.frame.iloc[0]
@@ -161,7 +193,10 @@ def test_references_dates_and_codes_are_read_in_their_forms():
 
 
 def test_a_prescription_whose_medicine_is_missing_is_counted(in_process, tmp_path):
-    lost = {"resourceType": "MedicationRequest", "subject": {"reference": "Patient/p1"},
-            "medicationReference": {"reference": "Medication/none"}}  # fmt: skip
+    lost = {
+        "resourceType": "MedicationRequest",
+        "subject": {"reference": "Patient/p1"},
+        "medicationReference": {"reference": "Medication/none"},
+    }
     (tmp_path / "in.json").write_text(json.dumps(bundle(patient("p1"), lost)))
     assert notes_of(read_tables(tmp_path / "in.json").tables[0], "fhir_medications") == [{"count": 1}]

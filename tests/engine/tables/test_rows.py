@@ -9,8 +9,7 @@ import pytest
 from made_tables import KEY, table_of
 from sklearn.preprocessing import StandardScaler
 
-from engine.intake.refusal import Refusal
-from engine.sentences import say
+from engine.sentences import Refusal, say
 from engine.tables import molecules, propose
 from engine.tables.aligning import aligned
 from engine.tables.patients import parted, patient_codes, site_codes

@@ -50,10 +50,14 @@ def test_what_is_said_of_a_patient_does_not_depend_on_the_others():
 
 def visits(**more):
     columns = {
-        "patient": ["a", "a", "a", "b", "b", "c"], "day": [0.0, 10, 20, 0, 5, 1],
-        "measure": ["hr", "hr", "bp", "hr", "mood", "hr"], "value": ["80", "70", "120", "90", "low", "95"],
-        "sex": ["f", "f", "f", "m", "m", "f"], "weight": [70.0, 69, 68, 80, 80, 60], "outcome": ["well"] * 3 + ["ill"] * 2 + ["well"],
-    }  # fmt: skip
+        "patient": ["a", "a", "a", "b", "b", "c"],
+        "day": [0.0, 10, 20, 0, 5, 1],
+        "measure": ["hr", "hr", "bp", "hr", "mood", "hr"],
+        "value": ["80", "70", "120", "90", "low", "95"],
+        "sex": ["f", "f", "f", "m", "m", "f"],
+        "weight": [70.0, 69, 68, 80, 80, 60],
+        "outcome": ["well"] * 3 + ["ill"] * 2 + ["well"],
+    }
     return table_of(**(columns | more))
 
 
@@ -92,9 +96,14 @@ def test_a_measure_in_two_units_becomes_two_measures():
 
 def test_where_the_label_belongs_to_an_admission_a_row_is_an_admission():
     n = 40
-    table = table_of(patient=[f"p{i // 8}" for i in range(n)], encounter_id=[f"e-{i // 4:05d}-x" for i in range(n)],
-                     minute=np.arange(n) % 4, measure=["hr"] * n, value=np.random.default_rng(0).normal(size=n),
-                     outcome=[["home", "ward"][i // 4 % 2] for i in range(n)])  # fmt: skip
+    table = table_of(
+        patient=[f"p{i // 8}" for i in range(n)],
+        encounter_id=[f"e-{i // 4:05d}-x" for i in range(n)],
+        minute=np.arange(n) % 4,
+        measure=["hr"] * n,
+        value=np.random.default_rng(0).normal(size=n),
+        outcome=[["home", "ward"][i // 4 % 2] for i in range(n)],
+    )
     dictionary = (
         propose(table)
         .change("encounter_id", role="identifier")
