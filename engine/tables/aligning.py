@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from engine.nouns import Note
@@ -32,6 +33,8 @@ def aligned(query: Table, dictionary: Dictionary) -> Table:
             )
             continue
         column = query.frame[source]
+        if entry.kind == "date" and column.dtype.kind != "M":
+            column = pd.Series(np.full(len(query), np.datetime64("NaT", "s")))
         if entry.kind == "number" and column.dtype.kind != "f":
             numbers = pd.to_numeric(column.astype("object"), errors="coerce").astype("float64")
             lost = query.lines[(column.notna() & numbers.isna()).to_numpy()]

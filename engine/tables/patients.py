@@ -37,7 +37,7 @@ def patient_codes(table: Table, dictionary: Dictionary, key: bytes) -> tuple[str
     )
     for position, value in enumerate(column.astype("object")):
         given = not pd.isna(value)
-        what = ("id", _plain(value)) if given else ("row", str(int(alone[position])))
+        what = ("id", plain_id(value)) if given else ("row", str(int(alone[position])))
         if what not in made:
             made[what] = code(key, "patient", *what)
         found.append(made[what])
@@ -50,11 +50,11 @@ def site_codes(table: Table, dictionary: Dictionary, key: bytes) -> tuple[str, .
     if name is None:
         return ("",) * len(table)
     values = table.frame[name].astype("object")
-    known = {v: code(key, "site", _plain(v)) for v in values.dropna().unique()}
+    known = {v: code(key, "site", plain_id(v)) for v in values.dropna().unique()}
     return tuple(known.get(v, "") if not pd.isna(v) else "" for v in values)
 
 
-def _plain(value: object) -> str:
+def plain_id(value: object) -> str:
     """A patient number as text, the same whether Excel made 17.0 of it or a CSV wrote 17."""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)

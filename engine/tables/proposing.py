@@ -71,9 +71,7 @@ class _Proposal:
                 self.set(name, "molecule", "table.because_molecule")
             elif entry.kind == "text":
                 self.set(name, "ignored", "table.because_text")
-            elif entry.kind in ("category", "date", "number", "code") and self.said[name] & names.IDENTIFYING - {
-                "doctor"
-            }:
+            elif entry.kind in ("category", "date", "number", "code") and self.said[name] & names.IDENTIFYING:
                 self.set(name, "identifier", "table.because_name")
             elif entry.constant:
                 self.set(name, "ignored", "table.because_constant")

@@ -28,7 +28,8 @@ SECONDS_A_DAY = 86_400.0
 
 @dataclass(frozen=True)
 class ColumnPlan:
-    """How one column becomes numbers. `how`: "number", "ordinal", "levels" (a 0/1 column for each of `levels`),
+    """How one column becomes numbers. `how`: "number", "days" (of a date, since the column `since`), "ordinal",
+    "levels" (a 0/1 column for each of `levels`),
     "counts" or "descriptors" (of a molecule). `order`: the words of an
     ordinal from low to high, or all levels of the support. `characters`: how many of a code's count, 0 for all.
     `mean`, `spread`: of each number on the support. `masked`: whether some support row lacks it."""
@@ -40,6 +41,7 @@ class ColumnPlan:
     levels: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     characters: int = 0
+    since: str = ""
     masked: bool = False
 
     @property
@@ -109,7 +111,7 @@ def fit(
         if entry.role == "molecule" and molecules and entry.name in molecules:
             plans += _fit_molecules(entry.name, molecules[entry.name], support)
         elif entry.role == "feature":
-            plan = _fit_column(entry, table.frame[entry.name].iloc[support])
+            plan = _fit_column(entry, table.frame.iloc[support], dictionary.one("date") or "")
             plans.append(plan) if plan is not None else silent.append(entry.name)
     if not plans:
         raise Refusal(Note("refused.rows_nothing"))
@@ -131,7 +133,7 @@ def apply(
         if each.how in ("counts", "descriptors"):
             raw = _of_molecules(each.how, (molecules or {})[each.column], rows)
         else:
-            raw, strange = _raw(each, table.frame[each.column].iloc[rows])
+            raw, strange = _raw(each, table.frame.iloc[rows] if len(rows) < len(table) else table.frame)
             unseen += strange
         there = np.isfinite(raw)
         scaled = (np.where(there, raw, 0.0) - np.array(each.mean)) / np.array(each.spread)
@@ -146,11 +148,15 @@ def apply(
     )
 
 
-def _fit_column(entry: Entry, support: pd.Series) -> ColumnPlan | None:
-    """The plan of one column, None where the support rows show only one value of it."""
-    if support.notna().sum() < 2:
+def _fit_column(entry: Entry, frame: pd.DataFrame, date: str) -> ColumnPlan | None:
+    """The plan of one column, None where the support rows show only one value of it. A date says something only as
+    days since the row's own `date`: the calendar is no property of a patient, and is not kept."""
+    support = frame[entry.name]
+    if support.notna().sum() < 2 or (entry.kind == "date" and not date):
         return None
     draft = ColumnPlan(entry.name, "number", (0.0,), (1.0,))
+    if entry.kind == "date":
+        draft = replace(draft, how="days", since=date)
     if entry.kind in ("category", "code", "yes_no", "text"):
         texts = texts_of(support, _characters(entry))
         counts = texts.value_counts()
@@ -163,7 +169,7 @@ def _fit_column(entry: Entry, support: pd.Series) -> ColumnPlan | None:
             shown = tuple(sorted(levels)[1:] if len(levels) == 2 else levels[:MOST_LEVELS])
             zeros, ones = (0.0,) * len(shown), (1.0,) * len(shown)
             draft = ColumnPlan(entry.name, "levels", zeros, ones, shown, tuple(levels), _characters(entry))
-    raw, _ = _raw(draft, support)
+    raw, _ = _raw(draft, frame)
     with np.errstate(all="ignore"):
         mean, spread = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
     if not (spread > 1e-12 * np.maximum(np.abs(mean), 1e-12)).any():
@@ -177,13 +183,13 @@ def _characters(entry: Entry) -> int:
     return CODE_CHARACTERS if entry.kind == "code" else 0
 
 
-def _raw(plan: ColumnPlan, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def _raw(plan: ColumnPlan, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """(n, k) numbers before scaling, NaN where missing, and how many of each row's answers the support never gave."""
+    column = frame[plan.column]
     none = np.zeros(len(column), dtype=int)
+    if plan.how == "days":
+        return _days(column, frame[plan.since])[:, None], none
     if plan.how == "number":
-        if column.dtype.kind == "M":
-            days = column.to_numpy().astype("datetime64[s]").astype(np.int64) / SECONDS_A_DAY
-            return np.where(column.notna(), days, np.nan)[:, None], none
         return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)[:, None], none
     texts = texts_of(column, plan.characters)
     there = texts.notna().to_numpy()
@@ -223,6 +229,14 @@ def _place(text: str, order: Sequence[str]) -> float:
         return float(order.index(word)) if word in order else np.nan
     match = LEADING.fullmatch(word)
     return float(match[1]) if match else np.nan
+
+
+def _days(column: pd.Series, since: pd.Series) -> np.ndarray:
+    """(n,) days from `since` to `column`, NaN where either is no date."""
+    if column.dtype.kind != "M" or since.dtype.kind != "M":
+        return np.full(len(column), np.nan)
+    seconds = column.to_numpy().astype("datetime64[s]") - since.to_numpy().astype("datetime64[s]")
+    return np.where(np.isnat(seconds), np.nan, seconds.astype(np.int64) / SECONDS_A_DAY)
 
 
 def _fit_molecules(name: str, molecules: Molecules, support: np.ndarray) -> list[ColumnPlan]:

@@ -10,7 +10,7 @@ from made_tables import bundle, patient, text, value, workbook
 from engine.__main__ import main
 
 CSV = "patient_id,name,age (years),death_time,outcome\n" + "\n".join(
-    f"P{i // 2},Planted Person{i},{40 + i},{'2020-01-02' if i % 2 else ''},{'died' if i % 2 else 'lived'}"
+    f"P{i // 2},Planted Person{i},{40 + i}," + (f"2020-01-{i % 28 + 1:02d},died" if i % 2 else ",lived")
     for i in range(40)
 )
 

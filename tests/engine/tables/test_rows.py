@@ -113,6 +113,18 @@ def test_leaks_patients_and_labels_never_become_numbers():
     assert {c.column for c in plan.columns} == {"age", "crp", "sex", "stage", "drug"}
 
 
+def test_a_date_counts_as_days_since_the_date_of_its_row_and_never_as_a_calendar_day():
+    admitted = np.datetime64("2020-01-01", "s") + RNG.integers(0, 900, N) * 86_400
+    waited = RNG.integers(1, 30, N)
+    table = made(admission_date=admitted, operation_date=admitted + waited * 86_400)
+    dictionary, plan = fitted(table)
+    assert dictionary.one("date") == "admission_date"
+    rows = apply(plan, table)
+    want = (waited - waited[SUPPORT].mean()) / waited[SUPPORT].std()
+    assert np.allclose(rows.values[:, rows.names.index("operation_date")], want, atol=1e-5)
+    assert "admission_date" not in rows.names
+
+
 def test_molecules_become_fragments_and_descriptors():
     smiles = ["CC(=O)Oc1ccccc1C(=O)O", "CC(=O)NC1=CC=C(O)C=C1", "CN1C=NC2=C1C(=O)N(C)C(=O)N2C", "bad("] * 5
     table = table_of(smiles=smiles, label=["a", "b", "a", "b"] * 5)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from made_tables import formula, notes_of, text, value, workbook
 
-from engine.tables import first_table, read_tables
+from engine.tables import TableLimits, first_table, read_tables
 
 HEAD = [text("age"), text("glucose"), text("mmol")]
 
@@ -89,3 +91,12 @@ def test_arff_gives_names_and_rows_and_a_sparse_one_is_refused(in_process, tmp_p
     assert table.frame["AGE at entry"].isna().tolist() == [False, True, False] and table.lines.tolist() == [6, 7, 8]
     (tmp_path / "sparse.arff").write_text(head + "{0 30, 1 yes}\n")
     assert [r.note.key for r in read_tables(tmp_path / "sparse.arff").refused] == ["refused.table_sparse"]
+
+
+def test_a_workbook_that_would_unpack_to_too_much_is_refused_before_it_is_opened(in_process, tmp_path):
+    rows = [HEAD, [value(1), value(2), value(3)]]
+    path = workbook(tmp_path / "in.xlsx", {"S": rows})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/media/air.bin", b"\0" * (2 << 20))
+    (refused,) = read_tables(path, limits=TableLimits(workbook_bytes=1 << 20)).refused
+    assert refused.note.key == "refused.table_bytes"
