@@ -15,7 +15,7 @@ mini-batch, as in the paper's Omniglot runs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -152,6 +152,8 @@ class Reptile(Learner):
     ) -> tuple[Parameters, tuple[Note, ...]]:
         dimensions, guard = support.embeddings.shape[1], Guard(self.name)
         start = self.start or PLAIN
+        if isinstance(support, NumberSupport):  # moments of errors of classes would make its steps too long
+            start = replace(PLAIN, pull=start.pull)
         theta, state = task_parameters(start, head.number_of_rows(support), dimensions)
         steps = start.steps if steps is None else steps
         end, _ = inner(head_loss(support), theta, start.rate, steps, state, trace=trace, guard=guard)
