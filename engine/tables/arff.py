@@ -10,9 +10,10 @@ import re
 from pathlib import Path
 
 from engine.intake.refusal import Refusal
+from engine.tables.encodings import encoding_of
 from engine.tables.grid import Grid, Packer, clean_names
 from engine.tables.limits import TableLimits
-from engine.tables.separated import encoding_of, ragged_notes
+from engine.tables.separated import ragged_notes
 
 ATTRIBUTE = re.compile(r"@attribute\s+('(?:[^'\\]|\\.)*'|\"[^\"]*\"|\S+)\s+(.+)", re.IGNORECASE)
 

@@ -62,16 +62,17 @@ class TableReaders(Readers):
         from engine.tables.storing import write_grid
 
         path, out = Path(request["path"]), Path(request["out"])
-        grids = self._grids(path, request["kind"])
+        grids = self._grids(path, request["kind"], request.get("encoding"))
         return {"tables": [write_grid(grid, out, f"{request['stem']}-{i}") for i, grid in enumerate(grids)]}
 
-    def _grids(self, path: Path, kind: str) -> list:
+    def _grids(self, path: Path, kind: str, encoding: str | None) -> list:
         from engine.tables import arff, columnar, separated, workbook
 
         if kind == "workbook":
             return workbook.read_all(path, self.limits)
-        reader = {"parquet": columnar, "arff": arff, "text": separated}[kind]
-        return [reader.read(path, self.limits)]
+        if kind == "text":
+            return [separated.read(path, self.limits, encoding)]
+        return [{"parquet": columnar, "arff": arff}[kind].read(path, self.limits)]
 
     def do_fhir(self, request: dict[str, Any]) -> dict[str, Any]:
         """One table of all patients in these files; a file that is broken is refused and the others go on."""

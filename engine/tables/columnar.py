@@ -51,7 +51,9 @@ def read(path: Path, limits: TableLimits) -> Grid:
     notes = (
         [Note("table.nested_columns", {"count": len(left_out), "columns": ", ".join(left_out[:5])})] if left_out else []
     )
-    return Grid(clean_names(names), texts, index, np.arange(1, rows + 1), {"format": "parquet", "heading": 0}, notes)
+    return Grid(
+        clean_names(names), texts, index, np.arange(1, rows + 1), {}, {"format": "parquet", "heading": 0}, notes
+    )
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

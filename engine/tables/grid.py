@@ -22,12 +22,13 @@ BATCH = 8192  # rows packed at once; what waits unpacked stays a few MB
 @dataclass
 class Grid:
     """Columns of text: `texts[c]` are the different cells of column c, `index[c]` (n,) which one each row holds, -1
-    none. `lines` (n,): where a row begins in its file. `types`: columns that a typed file gives as numbers (n,)."""
+    none. `lines` (n,): where a row begins in its file. `units` by column, where a row below the heading gives them."""
 
     names: list[str]
     texts: list[list[str | None]]
     index: list[np.ndarray]
     lines: np.ndarray
+    units: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.nouns import Note
 from engine.tables.cells import is_missing, number
 from engine.tables.grid import clean_names
+from engine.tables.names import UNITS
 
 LOOK_AT = 30  # rows from the top among which a heading may stand
 RECURS = 0.5  # of the first row's words that stand again below in their column: then it is data
@@ -39,13 +40,14 @@ SUMMARY_WORDS = frozenset(
 @dataclass(frozen=True)
 class Heading:
     """`names` of the columns; `named` False where the file has no heading. `skip`: rows to pass over from the top,
-    `line`: the heading's place among the rows, from 1."""
+    `line`: the heading's place among the rows, from 1. `units` by column, where the row below it gives them."""
 
     names: list[str]
     named: bool
     skip: int
     line: int
     width: int
+    units: dict[str, str] = field(default_factory=dict)
 
     def notes(self) -> list[Note]:
         if not self.named:
@@ -65,7 +67,15 @@ def find_heading(rows: list[list[str]]) -> Heading:
     width = max(usual, len(_trimmed(top)))
     if not _names_columns(top, below):
         return Heading(clean_names([""] * width), False, start, start + 1, width)
-    return Heading(clean_names((top + [""] * width)[:width]), True, start + 1, start + 1, width)
+    names = clean_names((top + [""] * width)[:width])
+    units = _units_in(names, rows[start + 1]) if start + 1 < len(rows) else {}
+    return Heading(names, True, start + 1 + bool(units), start + 1, width, units)
+
+
+def _units_in(names: list[str], row: list[str]) -> dict[str, str]:
+    """The units that a row below the heading gives by column; none where any of its cells is something else."""
+    cells = {name: cell.strip() for name, cell in zip(names, row, strict=False) if cell.strip()}
+    return cells if cells and all(cell.lower() in UNITS for cell in cells.values()) else {}
 
 
 def _trimmed(row: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ from engine.tables.leaks import flag_leaks
 from engine.tables.nouns import Dictionary, Entry, Table
 
 MOST_CLASSES = 20
+MOST_UNNAMED = 10  # classes of a label that is proposed for its place alone
 MOST_SITES = 200
 CODED = ("__y", "__group")  # the names that Handful's own benchmark tables use
 
@@ -148,6 +149,8 @@ class _Proposal:
         score += 0.5 * bool(said & {"expert", "flag", "type"} and said & names.LABEL) - 4.0 * bool(
             said & names.NOT_LABEL
         )
+        if not said & names.LABEL and (entry.distinct > MOST_UNNAMED or entry.distinct * 3 > entry.rows):
+            return 0  # its place alone speaks for it
         return score if score >= 1 and entry.missing < 0.9 * entry.rows else 0
 
     def site_score(self, name: str, entry: Entry) -> float:

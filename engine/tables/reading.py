@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -52,17 +53,21 @@ def read_tables(
     limits: TableLimits = TableLimits(),  # noqa: B008  (frozen, without state)
     report: Callable[[int, int, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    encoding: str | None = None,
 ) -> Read:
     """Read every table at `source`: a file, a zip, or a folder of them. Files of FHIR become one table together.
 
-    Parsing happens in a child process bounded in time and memory. Raises FileNotFoundError if there is no `source`;
+    `encoding`: of separated text, where a person corrects what was found. Parsing happens in a child process bounded in
+    time and memory. Raises FileNotFoundError if there is no `source`, LookupError for an encoding that does not exist;
     nothing that a file holds raises.
     """
+    if encoding is not None:
+        codecs.lookup(encoding)
     if not source.exists():
         raise FileNotFoundError(f"There is nothing at {source}.")
     read = Read()
     with reader(limits, cancelled) as (child, drafts):
-        files = _Files(child, drafts, limits, read)
+        files = _Files(child, drafts, limits, read, encoding)
         try:
             found = (
                 sorted(p for p in source.rglob("*") if p.is_file() and not p.is_symlink())
@@ -101,6 +106,7 @@ class _Files:
     drafts: Path
     limits: TableLimits
     read_: Read
+    encoding: str | None = None
     todo: list[tuple[Path, str, str]] = field(default_factory=list)  # path, name as uploaded, kind
     made: int = 0
 
@@ -171,8 +177,9 @@ class _Files:
             if report:
                 report(done, len(others), shown)
             self.made += 1
-            answer = self.child.ask("table", path=str(path), kind=kind, out=str(self.drafts), stem=f"table-{self.made}",
-                                    seconds=self._seconds(path.stat().st_size))  # fmt: skip
+            seconds = self._seconds(path.stat().st_size)
+            request = {"path": str(path), "kind": kind, "encoding": self.encoding, "stem": f"table-{self.made}"}
+            answer = self.child.ask("table", out=str(self.drafts), seconds=seconds, **request)
             self._keep(answer, shown, [shown])
         if records:
             self._read_records(records)

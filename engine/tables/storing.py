@@ -39,7 +39,7 @@ def write_grid(grid: Grid, out: Path, stem: str) -> dict[str, Any]:
         "facts": facts,
         "notes": [note.to_json() for note in notes],
         "rows": len(grid.lines),
-        "units": {},
+        "units": grid.units,
     }
 
 

@@ -101,6 +101,7 @@ def _read_sheet(sheet: Any, limits: TableLimits) -> Grid | None:
         return None
     grid = packer.grid(heading.names if heading.named else clean_names([""] * heading.width))
     grid.notes += heading.notes() + summary_notes(summary)
+    grid.units = heading.units
     grid.facts["heading"] = heading.line if heading.named else 0
     return grid
 

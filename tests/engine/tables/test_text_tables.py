@@ -10,7 +10,7 @@ import pytest
 from made_tables import notes_of, read_text
 
 from engine.sentences import say
-from engine.tables import TableLimits, read_tables
+from engine.tables import TableLimits, first_table, read_tables
 
 GERMAN = ["männlich", "weiblich", "männlich", "weiblich"]
 CHINESE = ["男", "女", "男", "女"]
@@ -92,6 +92,48 @@ def test_a_bound_is_taken_as_the_value_and_said_but_not_where_bounds_are_the_ans
     assert table.frame["crp"][4] == 0.5
     assert notes_of(table, "bounds") == [{"column": "crp", "count": 1, "rows": "6"}]
     assert set(table.frame["hba1c"]) == {">7", ">8", "normal"}
+
+
+@pytest.mark.parametrize(
+    "encoding, words",
+    [
+        ("big5", "姓名,年齡,結局\n王小明,50,死亡\n李大華,60,存活\n陳美玲,61,存活\n"),
+        ("gb18030", "姓名,年龄,结局\n王小明,50,死亡\n李大华,60,存活\n陈美玲,61,存活\n"),
+        ("cp1251", "возраст,пол,исход\n50,муж,умер\n60,жен,жив\n61,жен,жив\n"),
+        ("cp1254", "yaş,cinsiyet,sonuç\n50,erkek,öldü\n60,kadın,iyileşti\n61,kadın,iyileşti\n"),
+        ("cp1252", "âge,sexe,décès\n50,garçon,là\n60,fille,non\n61,fille,non\n"),
+    ],
+)
+def test_each_script_is_read_in_its_own_encoding_and_a_guess_is_said(in_process, tmp_path, encoding, words):
+    table = read_text(tmp_path, words, encoding)
+    assert table.columns == words.splitlines()[0].split(",")
+    assert bool(notes_of(table, "encoding_guessed")) == (encoding != "gb18030")
+
+
+def test_a_person_corrects_the_encoding(in_process, tmp_path):
+    (tmp_path / "in.csv").write_bytes("年齢,性別,転帰\n50,男,死亡\n60,女,生存\n".encode("shift_jis"))
+    assert first_table(tmp_path / "in.csv", encoding="shift_jis").columns == ["年齢", "性別", "転帰"]
+    with pytest.raises(LookupError):
+        read_tables(tmp_path / "in.csv", encoding="no such")
+
+
+def test_a_row_of_units_below_the_heading_gives_units(in_process, tmp_path):
+    table = read_text(tmp_path, "age,glucose,label\nyears,mg/dL,\n50,100,a\n60,110,b\n61,112,a\n")
+    assert table.units == {"age": "years", "glucose": "mg/dL"}
+    assert table.frame["age"].tolist() == [50, 60, 61] and table.lines.tolist() == [3, 4, 5]
+
+
+def test_columns_held_apart_by_blanks_remarks_on_top_and_a_separator_line_are_understood(in_process, tmp_path):
+    printed = read_text(
+        tmp_path, "age  body weight  label\n50   70.5         ill\n60   80.2         very well\n61   77.7         ill\n"
+    )
+    assert printed.columns == ["age", "body weight", "label"] and printed.frame["label"][1] == "very well"
+    remarks = read_text(tmp_path, "# exported by LIS\n# site A\nage,crp,label\n50,1.5,a\n60,2.5,b\n")
+    assert remarks.columns == ["age", "crp", "label"] and len(remarks) == 2
+    said = read_text(tmp_path, "sep=;\nAlter;Gewicht\n50;70,5\n60;80,25\n")
+    assert said.frame["Gewicht"].tolist() == [70.5, 80.25]
+    old = read_text(tmp_path, "a,b\r1,2\r3,4\r")
+    assert old.frame["b"].tolist() == [2, 4]
 
 
 REFUSALS = [
