@@ -20,9 +20,12 @@ PANDAS_INDEX = "__index_level_0__"
 def read(path: Path, limits: TableLimits) -> Grid:
     """A Parquet file. Its size is known before a value is read. Columns of lists and records are left out and named."""
     try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        return _read(pq.ParquetFile(path), limits)
+    except (pa.ArrowException, OSError) as error:
         raise Refusal("parquet_broken") from error
+
+
+def _read(file: pq.ParquetFile, limits: TableLimits) -> Grid:
     rows, width = file.metadata.num_rows, len(file.schema_arrow.names)
     if rows > limits.rows:
         raise Refusal("table_rows", limit=limits.rows)

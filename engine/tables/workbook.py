@@ -7,7 +7,9 @@ whose result was not stored is an empty cell, and is told by column.
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
+import zlib
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,15 +30,20 @@ FORMULAS_UP_TO = 64 << 20  # bytes of a sheet's XML that are searched for formul
 
 def read_all(path: Path, limits: TableLimits) -> list[Grid]:
     """Every visible sheet that holds a table, in the workbook's order. Raises Refusal."""
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError, XmlError, ZipError
 
-    _refuse_bomb(path, limits)
     try:
-        book = CalamineWorkbook.from_path(path)
+        _refuse_bomb(path, limits)
+        return _read_book(CalamineWorkbook.from_path(path), path, limits)
     except PasswordError as error:
         raise Refusal("workbook_locked") from error
-    except (CalamineError, OSError, ValueError) as error:
+    except (CalamineError, XmlError, ZipError, zipfile.BadZipFile, zlib.error, struct.error, OSError) as error:
         raise Refusal("workbook_broken") from error
+
+
+def _read_book(book: Any, path: Path, limits: TableLimits) -> list[Grid]:
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
     hidden = [s.name for s in book.sheets_metadata if s.visible != SheetVisibleEnum.Visible]
     shown = [
         s for s in book.sheets_metadata if s.visible == SheetVisibleEnum.Visible and s.typ == SheetTypeEnum.WorkSheet

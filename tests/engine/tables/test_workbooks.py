@@ -100,3 +100,20 @@ def test_a_workbook_that_would_unpack_to_too_much_is_refused_before_it_is_opened
         book.writestr("xl/media/air.bin", b"\0" * (2 << 20))
     (refused,) = read_tables(path, limits=TableLimits(workbook_bytes=1 << 20)).refused
     assert refused.note.key == "refused.table_bytes"
+
+
+def test_damaged_workbooks_and_parquet_files_are_refused_and_a_crash_costs_one_file(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [HEAD, *[[value(i), value(2 * i), formula("A1", i)] for i in range(40)]]
+    pq.write_table(pa.table({"x": rng.normal(size=300), "t": ["a", "b", "c"] * 100}), tmp_path / "p")
+    good = [workbook(tmp_path / "w", {"S": rows}).read_bytes(), (tmp_path / "p").read_bytes()]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for turn in range(80):
+        raw = bytearray(good[turn % 2])
+        for _ in range(rng.integers(1, 20)):
+            raw[rng.integers(8, len(raw))] = rng.integers(256)
+        (folder / f"{turn:03d}").write_bytes(bytes(raw[: rng.integers(40, len(raw))]) if turn % 3 == 0 else bytes(raw))
+    (folder / "whole").write_bytes(good[0])
+    read = read_tables(folder)
+    assert len(read.files) + len(read.refused) == 81 and "whole" in read.files
