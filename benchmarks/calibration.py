@@ -92,8 +92,8 @@ def support_of(archive: Archive, embeddings: torch.Tensor, episode: Episode) -> 
 
 
 def measure(method: Learner, support: Support, query: torch.Tensor, targets: np.ndarray, strangers: torch.Tensor,
-            seed: int) -> dict[str, Any]:  # fmt: skip
-    """One episode of one learner."""
+            seed: int, rng: np.random.Generator) -> dict[str, Any]:  # fmt: skip
+    """One episode of one learner. `rng` throws the labels."""
     plain = method.adapt(support, seed=seed)
     left_out = judge_folds(method, support, leave_out(support, seed), seed, query=query)
     adapted = calibrated(plain, left_out)
@@ -113,12 +113,7 @@ def measure(method: Learner, support: Support, query: torch.Tensor, targets: np.
                 float(np.mean([np.mean(np.array(held)[targets == k]) for k in np.unique(targets)])),
                 float(np.mean([len(s) for s in sets.sets])) / len(support.classes),
             ]
-    order = torch.randperm(len(support.targets), generator=torch.Generator().manual_seed(seed))
-    thrown = method.adapt(replace(support, targets=support.targets[order]), seed=seed)
-    with torch.no_grad():
-        answers = thrown.logits(query).argmax(1).numpy()
-    by_class = [np.mean(answers[targets == k] == k) for k in np.unique(targets)]
-    found["shuffled"] = float(np.mean(by_class)) - 1 / len(support.classes)
+    found["shuffled"] = shuffled(method, support, query, targets, seed, rng)
     return found
 
 
@@ -126,6 +121,18 @@ def start_of(method: Learner) -> str:
     """Which meta-learned start a learner took: a digest of its file, "plain" where none ships."""
     file = start_file(method.name)
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.exists() else "plain"
+
+
+def shuffled(
+    method: Learner, support: Support, query: torch.Tensor, targets: np.ndarray, seed: int, rng: np.random.Generator
+) -> float:
+    """Accuracy above chance, each class with the same say, after labels were thrown over the labelled cases."""
+    order = torch.from_numpy(rng.permutation(len(support.targets)))
+    thrown = method.adapt(replace(support, targets=support.targets[order]), seed=seed)
+    with torch.no_grad():
+        answers = thrown.logits(query).argmax(1).numpy()
+    by_class = [np.mean(answers[targets == k] == k) for k in np.unique(targets)]
+    return float(np.mean(by_class)) - 1 / len(support.classes)
 
 
 class Kept:
@@ -161,9 +168,9 @@ def measured(
                 if key not in kept.known and time.monotonic() < until:
                     embeddings = sets.embeddings[name]
                     support = support_of(archive, embeddings, episode)
-                    strangers = sets.strangers(name, np.random.default_rng([seed, i]))
-                    targets = episode.query_targets
-                    kept.add(key, measure(method, support, embeddings[episode.query], targets, strangers, seed + i))
+                    rng = np.random.default_rng([seed, i, shot, *name.encode()])
+                    others, targets = sets.strangers(name, rng), episode.query_targets
+                    kept.add(key, measure(method, support, embeddings[episode.query], targets, others, seed + i, rng))
                 if key in kept.known:
                     yield shot, method.name, kept.known[key]
 
