@@ -25,7 +25,7 @@ from benchmarks.peers import missing, peer
 from benchmarks.turns import SEED, Turn
 
 EPISODES = 600
-FEWER = {"scratch": 120}  # a network a case costs more than the rest together
+FEWER = {"scratch": 120, "lstm": 300, "platipus": 300}  # what takes longest to answer
 Z = 1.96  # 95 % of a normal distribution
 
 # Accuracy of the papers at 1 and 5 shots, on their split with nine times the classes and 50 to 250 times the tasks.
@@ -66,10 +66,10 @@ def test(name: str, folder: Path) -> None:
     method = trained.method
     method.ready()
     kinds = {"": method}
-    if name == "maml-together":
-        alone = MAMLMethod(method.characters, method.budget)
-        alone.net = alone.module = method.net
-        kinds["-alone"] = alone
+    if name.startswith("maml"):  # the same weights, normalised the other way
+        other = MAMLMethod(method.characters, method.budget, together=not method.together)
+        other.net = other.module = method.net
+        kinds["-alone" if method.together else "-together"] = other
     for kind, each in kinds.items():
         for shots in SHOTS:
             rng = np.random.default_rng([SEED, shots])  # every method answers the same episodes
@@ -95,12 +95,13 @@ def table(folder: Path) -> None:
             print(f"| {name} | not tested | | | | | |")
             continue
         told = json.loads(file.read_text())
-        for kind in ("", "-alone"):
+        for kind in ("", "-alone", "-together"):
             if f"1{kind}" not in told:
                 continue
             cells = [f"{100 * told[f'{s}{kind}'][0]:.1f} ± {100 * told[f'{s}{kind}'][1]:.1f}" for s in SHOTS]
             paper = " / ".join(str(v) for v in PUBLISHED.get(name, ())) if not kind else ""
-            how = "with each other" if name == "maml-together" and not kind else "each alone"
+            together = kind == "-together" or (name == "maml-together" and not kind)
+            how = "with each other" if together else "each alone"
             spent = f"{told['steps']} | {told['seconds']:.0f}"
             print(f"| {name}{kind} | {cells[0]} | {cells[1]} | {paper} | {spent} | {how} |")
 
@@ -122,6 +123,22 @@ def agree(steps: int = 20) -> None:
             ends.append(torch.cat([p.detach().flatten() for p in method.net.parameters()]))
         apart = float((ends[0] - ends[1]).norm() / ends[1].norm())
         print(f"{name} and ours: weights differ by {apart:.1e} after {steps} outer steps", flush=True)
+    same_answers()
+
+
+def same_answers(episodes: int = 100) -> None:
+    """easyfsl's prototypes answer by distance, ours by its square, as the paper: on one network the same class."""
+    if peer("easyfsl") is None:
+        print(missing("easyfsl"))
+        return
+    ours, theirs, alike, asked = make("prototypes"), make("easyfsl-prototypes"), 0, 0
+    theirs.body.load_state_dict(ours.body.state_dict())
+    ours.ready(), theirs.ready()
+    for episode in range(episodes):
+        task = characters.testing().draw(WAYS, SHOTS[episode % 2], QUERIES, np.random.default_rng(episode))
+        alike += int((ours.answer(task).argmax(1) == theirs.answer(task).argmax(1)).sum())
+        asked += len(task.query)
+    print(f"easyfsl's prototypes and ours, same weights: the same class in {alike} of {asked} answers")
 
 
 def everything(folder: Path) -> None:

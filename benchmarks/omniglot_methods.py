@@ -348,7 +348,7 @@ METHODS = {
     "reptile": lambda c: ReptileMethod(c, Budget(400, 1.0)),
     "prototypes": lambda c: PrototypeMethod(c, Budget(900)),
     "matching": lambda c: MatchingMethod(c, Budget(1300)),
-    "matching-context": lambda c: MatchingMethod(c, Budget(1000), context=True),
-    "lstm": lambda c: LSTMMethod(c, Budget(120)),
-    "platipus": lambda c: PlatipusMethod(c, Budget(120)),
+    "matching-context": lambda c: MatchingMethod(c, Budget(700), context=True),
+    "lstm": lambda c: LSTMMethod(c, Budget(80)),
+    "platipus": lambda c: PlatipusMethod(c, Budget(100)),
 }
