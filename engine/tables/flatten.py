@@ -98,31 +98,28 @@ def _free(name: str, code: Code, taken: dict[str, Any]) -> str:
 
 def _measures(people: list[Person]) -> tuple[dict[str, np.ndarray], dict[str, str], dict[str, str]]:
     """Latest, mean, slope a year and count of each observation; one with two units becomes two."""
-    key: dict[tuple[Code, str], int] = {}
-    patient, day, measure, value = [], [], [], []
-    for position, person in enumerate(people):
-        for code, unit, when, number in person.values:
-            patient.append(position)
-            day.append(when)
-            measure.append(key.setdefault((code, unit), len(key)))
-            value.append(number)
-    if not key:
+    seen = Counter(key for person in people for key in {(code, unit) for code, unit, _, _ in person.values})
+    if not seen:
         return {}, {}, {}
-    patient, measure = np.array(patient), np.array(measure)
-    time, value = np.array(day, dtype=float) / DAYS_A_YEAR, np.array(value, dtype=float)
-    summary = summarise(patient, time, measure, value, (len(people), len(key)))
-    often = np.argsort(-(summary.count > 0).sum(axis=0), kind="stable")[:MOST_OF_A_KIND]
-    per_code = Counter(code for code, _ in key)
-    found = list(key)
+    found = [key for key, _ in seen.most_common(MOST_OF_A_KIND)]
+    place = {key: position for position, key in enumerate(found)}
+    rows = [
+        (position, when, place[code, unit], number)
+        for position, person in enumerate(people)
+        for code, unit, when, number in person.values
+        if (code, unit) in place
+    ]
+    patient, day, measure, value = (np.array(each) for each in zip(*rows, strict=True))
+    summary = summarise(patient, day / DAYS_A_YEAR, measure, value, (len(people), len(found)))
+    per_code = Counter(code for code, _ in found)
     columns: dict[str, np.ndarray] = {}
     units: dict[str, str] = {}
     codes: dict[str, str] = {}
-    for position in sorted(often):
-        code, unit = found[position]
+    for position, (code, unit) in enumerate(found):
         name = code.name if per_code[code] == 1 else f"{code.name} [{unit}]"
         if f"{name} latest" in columns:
             name = f"{name} [{code.code}]"
-        named, named_units = summary_columns(name, summary, int(position), unit, "year")
+        named, named_units = summary_columns(name, summary, position, unit, "year")
         columns |= named
         units |= named_units
         codes |= dict.fromkeys(named, code.code)

@@ -19,24 +19,29 @@ import pyarrow.parquet as pq
 
 from engine.intake.codes import code
 from engine.nouns import Case, Geometry, Note
-from engine.tables.nouns import STORED_ROLES, Dictionary, Table
+from engine.tables import names
+from engine.tables.nouns import STORED_ROLES, Dictionary, Entry, Table
 from engine.tables.patients import patient_codes, site_codes
 from engine.tables.storing import LINE
 
 ROWS, ABOUT = "rows.parquet", "table.json"
 PATIENT, SITE = "__patient", "__site"
+OLDEST = 90.0  # years; the few who are older could be found by their age (HIPAA safe harbor, 45 CFR 164.514)
 MOST_DAYS = 365  # that dates of a patient are moved by, all of them alike: intervals stay true
 
 
 def keep_table(table: Table, dictionary: Dictionary, into: Path, key: bytes) -> str:
     """Keep a table and return its id (the same for the same content). Identifiers, free text and left-out columns are
-    not written; the patient and site columns become keyed codes; dates move by a secret number of days a patient."""
+    not written; the patient and site columns become keyed codes; dates move by a secret number of days a patient; an
+    age past 90 is written as 90."""
     patients, sites = patient_codes(table, dictionary, key), site_codes(table, dictionary, key)
     kept = [e for e in dictionary if e.role in STORED_ROLES]
     frame = pd.DataFrame({e.name: table.frame[e.name] for e in kept}, index=table.frame.index)
     for entry in kept:
         if entry.kind == "date":
             frame[entry.name] = frame[entry.name] + _shifts(patients, key)
+        elif is_age(entry):
+            frame[entry.name] = frame[entry.name].clip(upper=OLDEST)
     frame[PATIENT], frame[SITE], frame[LINE] = list(patients), list(sites), table.lines
     dropped = [e for e in dictionary if e.role not in STORED_ROLES]
     entries = tuple(
@@ -54,6 +59,12 @@ def keep_table(table: Table, dictionary: Dictionary, into: Path, key: bytes) -> 
     id_ = code(key, "table", digest, json.dumps([e.name for e in dictionary]))
     _write(into, id_, frame, about)
     return id_
+
+
+def is_age(entry: Entry) -> bool:
+    """Whether a column holds ages in years."""
+    years = entry.unit.lower() in ("", "years", "year", "yrs", "yr", "y", "岁")
+    return entry.kind == "number" and years and bool(names.words(entry.name) & {"age", "alter", "年龄", "年齡"})
 
 
 def _shifts(patients: tuple[str, ...], key: bytes) -> pd.Series:

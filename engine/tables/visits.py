@@ -6,7 +6,6 @@ Everything of one patient comes from that patient's own rows, so that nobody's n
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ SECONDS_A_DAY = 86_400.0
 DAYS_A_YEAR = 365.25
 SUMMARIES = ("latest", "mean", "slope", "count")
 MOST_MEASURES = 1_000  # four columns each
+MOST_CELLS = 25_000_000  # of the new table, as of one that is read
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def summarise_visits(table: Table, dictionary: Dictionary, *, by: str | None = N
     time, per = _time(frame[names["date"]] if names["date"] else None, names["date"], len(frame))
     unit = next((c for c in frame.columns if c.strip().lower() in ("unit", "units", "单位")), None)
     measures = frame[names["measure"]].astype("str")
-    columns, units, codes = _measures(
-        frame[names["value"]], measures, frame[unit] if unit else None, patient, time, len(patients), per
+    columns, units, too_many = _measures(
+        frame[names["value"]], measures, patient, time, len(patients), per, frame[unit] if unit else None
     )
     skip = {c for c in (*(c for role, c in names.items() if role != "patient"), by, unit) if c}
     same, changing = _constant_columns(frame, patient, len(patients), skip)
@@ -92,11 +92,13 @@ def summarise_visits(table: Table, dictionary: Dictionary, *, by: str | None = N
     wide = pd.DataFrame({by: patients} if by else {})
     wide = pd.concat([wide, same.reset_index(drop=True), pd.DataFrame(columns)], axis=1)
     notes = [Note("table.visits_summarised", {"rows": len(frame), "count": len(patients)})]
+    if too_many:
+        notes.append(Note("table.visits_too_many", {"count": too_many}))
     if changing:
         notes.append(Note("table.visits_left_out", {"count": len(changing), "columns": ", ".join(changing[:5])}))
     lines = table.lines[keep][first] if len(first) else np.zeros(0, np.int64)
     return replace(table, frame=wide, lines=lines, units={**table.units, **units}, notes=(*table.notes, *notes),
-                   facts={**table.facts, "summarised": True, "codes": codes})  # fmt: skip
+                   facts={**table.facts, "summarised": True})  # fmt: skip
 
 
 def _stay(frame: pd.DataFrame, dictionary: Dictionary) -> str | None:
@@ -127,42 +129,48 @@ def _time(column: pd.Series | None, name: str | None, rows: int) -> tuple[np.nda
 
 def _measures(
     value: pd.Series,
-    measures: pd.Series,
-    unit: pd.Series | None,
+    name: pd.Series,
     patient: np.ndarray,
     time: np.ndarray,
     patients: int,
     per: str,
-):
-    """Columns of summaries, and their units. A measure with several units becomes one measure for each unit."""
-    numbers = (
-        value.to_numpy(dtype=float)
-        if value.dtype.kind == "f"
-        else pd.to_numeric(value.astype("str"), errors="coerce").to_numpy(dtype=float)
-    )
-    labels = measures.copy()
-    usual: dict[str, str] = {}
-    if unit is not None:
-        text = unit.astype("str").where(unit.notna(), "")
-        usual = _usual(measures, text)
-        other = text != measures.map(usual)
-        labels = labels.where(~other, measures + " [" + text + "]")
-        usual |= {f"{m} [{u}]": u for m, u in zip(measures[other], text[other], strict=True)}
-    code, found = pd.factorize(labels)
-    by_size = np.argsort(-np.bincount(code, minlength=len(found)), kind="stable")[:MOST_MEASURES]
-    columns: dict[str, Any] = {}
-    units: dict[str, str] = {}
-    summary = summarise(patient, time, code, numbers, (patients, len(found)))
+    unit: pd.Series | None,
+) -> tuple[dict[str, np.ndarray], dict[str, str], int]:
+    """Columns of summaries, their units, and how many measures were left out as too many. A measure with several units
+    becomes one measure for each unit."""
+    name, units_of = _by_unit(name, unit)
+    code, found = pd.factorize(name)
+    most = max(1, min(MOST_MEASURES, MOST_CELLS // (len(SUMMARIES) * max(patients, 1))))
+    often = np.sort(np.argsort(-np.bincount(code, minlength=len(found)), kind="stable")[:most])
+    place = np.full(len(found), -1)
+    place[often] = np.arange(len(often))
+    kept = place[code] >= 0
+    code, patient, time, value = place[code[kept]], patient[kept], time[kept], value[kept]
+    numbers = pd.to_numeric(value if value.dtype.kind == "f" else value.astype("str"), errors="coerce").to_numpy(float)
     words = value.astype("str").where(value.notna(), None).to_numpy(dtype=object)
-    for position in sorted(by_size):
-        name, mine = str(found[position]), code == position
+    summary = summarise(patient, time, code, numbers, (patients, len(often)))
+    columns: dict[str, np.ndarray] = {}
+    units: dict[str, str] = {}
+    for position, each in enumerate(found[often]):
+        mine = code == position
         if np.isfinite(numbers[mine]).mean() >= 0.5:
-            named, named_units = summary_columns(name, summary, position, usual.get(name, ""), per)
+            named, named_units = summary_columns(str(each), summary, position, units_of.get(str(each), ""), per)
             columns |= named
             units |= named_units
         else:
-            columns[f"{name} latest"] = _latest_words(patient[mine], time[mine], words[mine], patients)
-    return columns, units, {}
+            columns[f"{each} latest"] = _latest_words(patient[mine], time[mine], words[mine], patients)
+    return columns, units, len(found) - len(often)
+
+
+def _by_unit(name: pd.Series, unit: pd.Series | None) -> tuple[pd.Series, dict[str, str]]:
+    """Names of measures, with the unit behind those that are not in their usual one; and the unit of each name."""
+    if unit is None:
+        return name, {}
+    text = unit.astype("str").where(unit.notna(), "")
+    usual = _usual(name, text)
+    other = text != name.map(usual)
+    units = usual | {f"{n} [{u}]": u for n, u in zip(name[other], text[other], strict=True)}
+    return name.where(~other, name + " [" + text + "]"), units
 
 
 def _usual(measures: pd.Series, text: pd.Series) -> dict[str, str]:

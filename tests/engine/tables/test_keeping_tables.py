@@ -72,6 +72,14 @@ def test_dates_of_one_patient_move_together_so_that_intervals_stay_true(tmp_path
     assert np.abs(moved).max() <= 365 and len(set(moved)) > 10
 
 
+def test_an_age_past_ninety_is_kept_as_ninety_and_an_age_in_days_is_not_cut(tmp_path):
+    table = table_of(
+        **{"age": [50.0, 103.0] * 20, "age (days)": [50.0, 103.0] * 20, "outcome": ["a", "b", "b", "a"] * 10}
+    )
+    kept = load_table(tmp_path / keep_table(table, propose(table, label="outcome"), tmp_path, KEY))[0]
+    assert kept.frame["age"].max() == 90 and kept.frame["age (days)"].max() == 103
+
+
 def test_the_same_table_twice_is_kept_once_and_another_one_apart(tmp_path):
     table = hospital()
     dictionary = propose(table, label="outcome", patient="patient_id")

@@ -94,6 +94,15 @@ def test_a_measure_in_two_units_becomes_two_measures():
     assert wide.units["hr latest"] == "bpm"
 
 
+def test_a_table_of_too_many_measures_keeps_the_frequent_ones_and_says_so(monkeypatch):
+    monkeypatch.setattr("engine.tables.visits.MOST_MEASURES", 1)
+    table = visits()
+    dictionary = propose(table, label="outcome", patient="patient")
+    wide = summarise_visits(table, dictionary.change("measure", role="measure").change("value", role="value"))
+    assert "hr latest" in wide.columns and "bp latest" not in wide.columns
+    assert notes_of(wide, "visits_too_many") == [{"count": 2}]
+
+
 def test_where_the_label_belongs_to_an_admission_a_row_is_an_admission():
     n = 40
     table = table_of(
