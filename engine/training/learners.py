@@ -1,8 +1,8 @@
 """Meta-train where the learned heads start, over cached embeddings: `python -m engine train learners --data FOLDER`.
 
-The folder holds archives of pictures (`engine.episodes.open_archive`). Each is embedded once for each encoder, then the
-methods that the config names are trained one after the other. A killed run goes on where it was. Each start is a small
-file with a card beside it.
+The folder holds archives of pictures (`engine.episodes.open_archive`) or hospitals (`hospitals.py`). Each is embedded
+once for each encoder, then the methods that the config names are trained one after the other. A killed run goes on
+where it was. Each start is a small file with a card beside it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from engine.encoders import Encoder, load_encoder
+from engine.encoders import Encoder, Encoding, load_encoder
 from engine.episodes import Archive, open_archive
+from engine.intake import load_volume
 from engine.learners.lstm_meta import LSTMMetaLearner
 from engine.learners.maml import ANIL, MAML, FirstOrderMAML
 from engine.learners.matching import Matching
@@ -38,6 +39,8 @@ from engine.training.heads import (
     LearnedReptile,
     units,
 )
+from engine.training.hospitals import Hospital, is_hospitals, read_hospitals
+from engine.training.logbook import Logbook
 from engine.training.loop import Report, Run
 from engine.training.tasks import Labelled, Task, by_size, draw_task
 
@@ -100,12 +103,19 @@ def train_one(
         return module.loss([draw_task(sets, weights, rng, share) for _ in range(section["tasks"])])
 
     steps = section["steps"]
-    run.train(loss, steps, every=max(steps // 10, 1), report=lambda d, n, text: report(d, n, f"{name}: {text}"))
+    with Logbook(folder) as log:
+
+        def told(done: int, total: int, text: str) -> None:
+            report(done, total, f"{name}: {text}")
+
+        run.train(loss, steps, every=max(steps // 10, 1), report=told, log=log)
     return module
 
 
 def load_sets(corpus: Path, most: int, cache: Path, encoder: Encoder, report: Report) -> list[Labelled]:
-    """All archives of a folder, at most `most` pictures of each, embedded; cached under `cache`."""
+    """All archives of a folder, at most `most` pictures of each, or its hospitals; embedded, cached under `cache`."""
+    if is_hospitals(corpus):
+        return [cases_of(each, cache, encoder) for each in read_hospitals(corpus, cache / "cases", report)]
     paths = sorted([*corpus.glob("*.zip"), *corpus.glob("*.npz")])
     if not paths:
         raise ValueError(f"{corpus} holds no archive (zip or npz) of labelled pictures")
@@ -115,6 +125,20 @@ def load_sets(corpus: Path, most: int, cache: Path, encoder: Encoder, report: Re
         sets.append(Labelled(embedded(archive, path, cache, encoder), replace(archive, images=())))
         report(i + 1, len(paths), f"embedded {path.stem}")
     return sets
+
+
+def cases_of(hospital: Hospital, cache: Path, encoder: Encoder) -> Labelled:
+    """A hospital's cases as the product embeds them: a study is one embedding, a patient one group."""
+    rows = []
+    for folder, _, _ in hospital.cases:
+        kept = cache / "embeddings" / f"{folder.name}.npz"
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            encoder.encode(load_volume(folder)).save(kept)
+        rows.append(torch.from_numpy(Encoding.load(kept).embedding))
+    labels = np.array([kind for _, kind, _ in hospital.cases])
+    groups = np.array([patient or folder.name for folder, _, patient in hospital.cases])
+    return Labelled(torch.stack(rows), Archive(hospital.name, (), labels, groups))
 
 
 def at_most(archive: Archive, most: int) -> Archive:

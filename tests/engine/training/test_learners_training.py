@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from engine.episodes import Archive
@@ -173,6 +174,23 @@ def test_the_command_trains_from_archives_and_writes_starts_with_cards(tmp_path)
     stamps = [path.stat().st_mtime_ns for path in kept]
     training.train(replace_steps(config), tmp_path / "out", lambda done, total, text: None)
     assert [path.stat().st_mtime_ns for path in kept] == stamps
+
+
+def test_a_folder_of_hospitals_is_a_source_of_tasks(tmp_path):
+    """Each hospital a set of its own, its classes the folders'; the shipped encoder, whole cases."""
+    rng = np.random.default_rng(0)
+    for hospital in ("north", "south"):
+        for k, kind in enumerate(("dark", "bright")):
+            folder = tmp_path / "data" / hospital / kind
+            folder.mkdir(parents=True)
+            for i in range(4):
+                picture = (60 + 90 * k + rng.integers(0, 60, (32, 32))).astype(np.uint8)
+                Image.fromarray(picture).save(folder / f"{i}.png")
+    sets = training.load_sets(tmp_path / "data", 99, tmp_path / "out", training.load_encoder(), lambda *told: None)
+    assert [one.archive.name for one in sets] == ["north", "south"]
+    for one in sets:
+        assert one.archive.classes == ("bright", "dark") and len(one.embeddings) == len(one.archive.groups) == 8
+        assert torch.isfinite(one.embeddings).all()
 
 
 def replace_steps(config: dict) -> dict:
