@@ -104,31 +104,15 @@ def describe(molecule: Any) -> np.ndarray:
     return np.array(values, dtype=np.float32)
 
 
-def draw(
-    smiles: str, *, weights: list[float] | None = None, width: int = 320, height: int = 240, dark: bool = False
-) -> str:
-    """An SVG of the structure, made without network or fonts from elsewhere. `weights` (atoms,) in -1..1 colour atoms:
-    above zero orange, below blue (both seen by colour-blind readers). Raises Refusal for what is no molecule."""
-    from rdkit.Chem.Draw import rdMolDraw2D
+def draw(smiles: str, **options: Any) -> str:
+    """An SVG of the structure; `options` are those of `engine.tables.drawing.svg`. Raises Refusal for what is no
+    molecule."""
+    from engine.tables.drawing import svg
 
     molecule, problem = parse(smiles)
     if molecule is None:
         raise Refusal(f"smiles_{problem}", row=1)
-    drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
-    options = drawer.drawOptions()
-    if dark:
-        rdMolDraw2D.SetDarkMode(drawer)
-    options.clearBackground = False
-    colours = {}
-    for atom, weight in enumerate(weights or []):
-        strength = min(abs(weight), 1.0)
-        if atom < molecule.GetNumAtoms() and strength > 0.05:
-            colours[atom] = (0.90, 0.60, 0.0, strength) if weight > 0 else (0.0, 0.45, 0.70, strength)
-    rdMolDraw2D.PrepareAndDrawMolecule(
-        drawer, molecule, highlightAtoms=list(colours), highlightAtomColors=colours, highlightBonds=[]
-    )
-    drawer.FinishDrawing()
-    return drawer.GetDrawingText()
+    return svg(molecule, **options)
 
 
 def atom_bits(smiles: str) -> list[list[tuple[int, int]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -59,11 +60,32 @@ def test_the_process_gives_the_same_numbers_in_batches(in_process, monkeypatch):
 
 def test_a_drawing_is_an_svg_that_fetches_nothing_and_runs_nothing():
     svg = molecules.draw(ASPIRIN, weights=[1.0, -0.5], dark=True)
-    ElementTree.fromstring(svg.encode("iso-8859-1"))
+    ElementTree.fromstring(svg)
     assert not re.search(r"<script|<image|href|@import|url\(", svg)
     assert molecules.draw(ASPIRIN) != svg
     with pytest.raises(Refusal):
         molecules.draw("C1CC(")
+
+
+def test_a_drawing_needs_no_library_of_the_system_and_shows_each_atom_in_its_frame():
+    root = ElementTree.fromstring(molecules.draw("C[C@H](N)C(=O)O", weights=[0.5] * 6, width=300, height=200))
+    circles = [e for e in root.iter() if e.tag.endswith("circle")]
+    assert len(circles) == 6
+    assert all(0 < float(c.get("cx")) < 300 and 0 < float(c.get("cy")) < 200 for c in circles)
+    words = ["".join(e.itertext()).replace("\u200b", "") for e in root.iter() if e.tag.endswith("}text")]
+    assert {w.replace("H2N", "NH2").replace("HO", "OH") for w in words} == {
+        "NH2",
+        "O",
+        "OH",
+    }
+    assert "rdMolDraw2D" not in sys.modules and not any(name.startswith("rdkit.Chem.Draw") for name in sys.modules)
+
+
+@pytest.mark.parametrize(
+    "smiles", ["[Na+].[Cl-]", "C", "C#N", "[2H]C", "*CC", "c1ccc2ccccc2c1", "C/C=C/C", "F[P-](F)(F)(F)(F)F"]
+)
+def test_odd_molecules_are_drawn_too(smiles):
+    ElementTree.fromstring(molecules.draw(smiles, dark=True))
 
 
 def test_every_set_bit_of_a_fingerprint_points_to_atoms_of_the_molecule():
