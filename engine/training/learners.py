@@ -57,7 +57,10 @@ def train(config: dict[str, Any], out: Path, report: Report, *, steps: int | Non
     if unknown or not made:
         raise ValueError(f"the config names {', '.join(unknown) or 'no method'}; known are {', '.join(MAKE)}")
     encoder, corpus = load_encoder(), Path(config["data"]["corpus"])
-    sets = load_sets(corpus, config["data"]["pictures"], out / encoder.identity, encoder, report)
+    data = config["data"]
+    sets = load_sets(
+        corpus, data["pictures"], out / encoder.identity, encoder, report, leave_out=data.get("leave_out", ())
+    )
     (out / SETS_CARD).write_text(sets_card(sets, licences(corpus)), "utf-8")
     files = []
     for name, section in made.items():
@@ -112,11 +115,13 @@ def train_one(
     return module
 
 
-def load_sets(corpus: Path, most: int, cache: Path, encoder: Encoder, report: Report) -> list[Labelled]:
+def load_sets(
+    corpus: Path, most: int, cache: Path, encoder: Encoder, report: Report, leave_out: Sequence[str] = ()
+) -> list[Labelled]:
     """All archives of a folder, at most `most` pictures of each, or its hospitals; embedded, cached under `cache`."""
     if is_hospitals(corpus):
         return [cases_of(each, cache, encoder) for each in read_hospitals(corpus, cache / "cases", report)]
-    paths = sorted([*corpus.glob("*.zip"), *corpus.glob("*.npz")])
+    paths = sorted(p for p in [*corpus.glob("*.zip"), *corpus.glob("*.npz")] if p.stem not in leave_out)
     if not paths:
         raise ValueError(f"{corpus} holds no archive (zip or npz) of labelled pictures")
     sets = []

@@ -174,6 +174,9 @@ def test_the_command_trains_from_archives_and_writes_starts_with_cards(tmp_path)
     stamps = [path.stat().st_mtime_ns for path in kept]
     training.train(replace_steps(config), tmp_path / "out", lambda done, total, text: None)
     assert [path.stat().st_mtime_ns for path in kept] == stamps
+    out, encoder = tmp_path / "out", training.load_encoder()
+    left = training.load_sets(corpus, 12, out, encoder, lambda *told: None, leave_out=["tiny0"])
+    assert [one.archive.name for one in left] == ["tiny1"]
 
 
 def test_a_folder_of_hospitals_is_a_source_of_tasks(tmp_path):
