@@ -24,6 +24,11 @@ STEM, HEAD = 32, 1280
 BATCH_NORM_EPS = 1e-3  # as in the TensorFlow original
 # The stages whose maps the embedding pools: the last map of each resolution (1/2, 1/4, 1/8, 1/16, 1/32) and the head.
 POOLED = (0, 1, 2, 4, 6)
+# Blocks that our own training leaves as they are: edges and textures serve every picture. What comes out of them, at
+# 1/16 of the pixels, is the last map that everything deeper rests on: Grad-CAM looks at it (`middle`).
+SHARED_BLOCKS = 9
+# The number of blocks after which a pooled stage is complete.
+STAGE_ENDS = tuple(sum(row[-1] for row in STAGES[: i + 1]) for i in POOLED)
 
 
 class ConvNorm(nn.Module):
@@ -79,14 +84,34 @@ class Lite0(nn.Module):
             self.stages.append(nn.Sequential(*blocks))
             width = channels
         self.head = ConvNorm(width, HEAD, 1)
+        self.middle = nn.Identity()
         self.classifier = nn.Linear(HEAD, classes) if classes else None
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        maps, x = self.shallow(x)
+        return [*maps, *self.deep(x)]
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """All blocks in order, across stages."""
+        return [block for stage in self.stages for block in stage]
+
+    def shallow(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """(n, 3, rows, columns) -> the maps pooled among the shared blocks, and the map that the others start from."""
         x = self.stem((x * 255.0 - 127.0) / 128.0)  # the original's own scaling
         maps = []
-        for i, stage in enumerate(self.stages):
-            x = stage(x)
-            if i in POOLED:
+        for number, block in enumerate(self.blocks[:SHARED_BLOCKS], start=1):
+            x = block(x)
+            if number in STAGE_ENDS:
+                maps.append(x)
+        return maps, self.middle(x)
+
+    def deep(self, x: Tensor) -> list[Tensor]:
+        """The map of the shared blocks -> the deeper maps that are pooled, and the head's."""
+        maps = []
+        for number, block in enumerate(self.blocks[SHARED_BLOCKS:], start=SHARED_BLOCKS + 1):
+            x = block(x)
+            if number in STAGE_ENDS:
                 maps.append(x)
         return [*maps, self.head(x)]
 
@@ -95,6 +120,33 @@ class Lite0(nn.Module):
         if self.classifier is None:
             raise ValueError("these weights carry no ImageNet classifier")
         return self.classifier(self(x)[-1].mean((2, 3)))
+
+
+class TwoTails(nn.Module):
+    """The network as ImageNet left it, and beside its deep blocks the same blocks as our training left them.
+
+    Training makes most questions easier and a few harder; keeping both keeps what was known. The shared blocks run
+    once. Maps: those of `untouched`, then the deep ones of `trained`.
+    """
+
+    channels = (*Lite0.channels, *Lite0.channels[3:])
+
+    def __init__(self, untouched: Lite0, trained: Lite0):
+        super().__init__()
+        self.untouched, self.trained = untouched, trained
+        trained.stem = nn.Identity()  # the shared part is the untouched one's
+        for block in trained.blocks[:SHARED_BLOCKS]:
+            for name, _ in list(block.named_children()):
+                setattr(block, name, nn.Identity())
+
+    @property
+    def middle(self) -> nn.Module:
+        """Its output is the last map that all deeper ones rest on."""
+        return self.untouched.middle
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps, x = self.untouched.shallow(x)
+        return [*maps, *self.untouched.deep(x), *self.trained.deep(x)]
 
 
 def fold(network: nn.Module) -> nn.Module:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from engine.encoders.efficientnet import Lite0, fold
+from engine.encoders.efficientnet import Lite0, TwoTails, fold
 from engine.encoders.embedding import Embedder
 from engine.encoders.framing import Frame, frame
 from engine.encoders.pooling import SlicePooling
@@ -24,7 +24,7 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "weights"
 NETWORK_FILE, UNTRAINED_SCALE_FILE = "lite0.safetensors", "lite0_embedding.safetensors"
 TRAINED_FILE, EMBEDDING_FILE = "trained.safetensors", "embedding.safetensors"
 POOLING_FILE = "pooling.safetensors"
-RECIPE = "2"  # raise it with every change of code that changes embeddings: it is part of the cache key
+RECIPE = "3"  # raise it with every change of code that changes embeddings: it is part of the cache key
 BATCH = 16
 
 
@@ -96,9 +96,9 @@ class Encoder:
         return self.pooling.attention(embeddings)
 
     @property
-    def last_stages(self) -> dict[str, nn.Module]:
-        """Modules whose outputs are the maps for Grad-CAM: "deep" (1/32 of the pixels) and "middle" (1/16)."""
-        return {"deep": self.embedder.network.stages[6], "middle": self.embedder.network.stages[4]}
+    def middle(self) -> nn.Module:
+        """The module whose output is the last map that all deeper ones rest on (1/16 of the pixels): for Grad-CAM."""
+        return self.embedder.network.middle
 
     def encode(self, volume: Volume, *, region: Place | None = None) -> Encoding:
         """Embed a case, or a region of it. ValueError where the region lies outside."""
@@ -131,26 +131,32 @@ def _load(device: str, trained: bool) -> Encoder:
     embedder = load_embedder(trained)
     fold(embedder.network)
     pooling = SlicePooling(embedder.dimensions)
-    pooling.load_state_dict({**pooling.state_dict(), **_read(POOLING_FILE)})
+    if trained:  # the attention knows the whole embedding only
+        pooling.load_state_dict({**pooling.state_dict(), **_read(POOLING_FILE)})
     digest = hashlib.sha256(RECIPE.encode())
-    scale = EMBEDDING_FILE if trained else UNTRAINED_SCALE_FILE
-    for name in (NETWORK_FILE, *((TRAINED_FILE,) if trained else ()), scale, POOLING_FILE):
+    own = (TRAINED_FILE, EMBEDDING_FILE, POOLING_FILE) if trained else (UNTRAINED_SCALE_FILE,)
+    for name in (NETWORK_FILE, *own):
         digest.update((WEIGHTS / name).read_bytes() if (WEIGHTS / name).exists() else b"")
     return Encoder(embedder, pooling, f"{RECIPE}-{digest.hexdigest()[:16]}", device)
 
 
 def load_embedder(trained: bool) -> Embedder:
-    """Network and scaling, batch norms not yet folded; with what our training moved, or as ImageNet left it."""
-    network = Lite0()
-    weights = {k: v.float() for k, v in load_file(WEIGHTS / NETWORK_FILE).items()}
+    """Network and scaling, batch norms not yet folded: with what our training moved, or as ImageNet left it."""
+    start = {k: v.float() for k, v in load_file(WEIGHTS / NETWORK_FILE).items()}
+    network: Lite0 | TwoTails = _network(start)
     if trained:
-        weights |= _read(TRAINED_FILE)
+        network = TwoTails(_network(start), _network({**start, **_read(TRAINED_FILE)}))
+    embedder = Embedder(network)
+    embedder.load_state_dict({**embedder.state_dict(), **_read(EMBEDDING_FILE if trained else UNTRAINED_SCALE_FILE)})
+    return embedder
+
+
+def _network(weights: dict[str, Tensor]) -> Lite0:
+    network = Lite0()
     missing = network.load_state_dict(weights, strict=False)
     if missing.unexpected_keys or any("num_batches_tracked" not in k for k in missing.missing_keys):
         raise ValueError(f"{NETWORK_FILE} does not fit this version of Handful: install it again")
-    embedder = Embedder(network.eval())
-    embedder.load_state_dict({**embedder.state_dict(), **_read(EMBEDDING_FILE if trained else UNTRAINED_SCALE_FILE)})
-    return embedder
+    return network.eval()
 
 
 def _read(name: str) -> dict[str, Tensor]:

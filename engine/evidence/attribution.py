@@ -157,13 +157,13 @@ def grad_cam(model: Explained, views: Tensor, emptied: Tensor) -> Attribution:
     embedding holds the *spread* of each map, whose gradient differs from position to position; averaging it, as
     Grad-CAM does, points beside the finding (docs/learners.md).
     """
-    method = LayerGradientXActivation(model, model.network.network.stages[4])
+    method = LayerGradientXActivation(model, model.encoder.middle)
     return Attribution(method.attribute(views).sum(1).detach().float().cpu(), None)
 
 
 def grad_cam_averaged(model: Explained, views: Tensor, emptied: Tensor) -> Attribution:
     """Grad-CAM as published (Selvaraju et al. 2017, arXiv 1610.02391) at the same stage, signed; for comparison."""
-    method = LayerGradCam(model, model.network.network.stages[4])
+    method = LayerGradCam(model, model.encoder.middle)
     given = method.attribute(views, attr_dim_summation=True, relu_attributions=False)
     return Attribution(given[:, 0].detach().float().cpu(), None)
 

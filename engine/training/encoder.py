@@ -4,7 +4,8 @@ Each step is one set: pictures of 2 to 5 of its classes, varied (`pictures.py`, 
 Two losses: a linear head of that set (supervised, label smoothing), and an episode, in which ridge regression in
 closed form learns from the labelled half and is asked about the other (Bertinetto et al. 2019, arXiv 1805.08136):
 the same straight border over the same embedding that the product draws. The shallow blocks stay as ImageNet left
-them; the result is averaged with the start (Wortsman et al. 2022, arXiv 2109.01903), which keeps what was known.
+them, and the product keeps the untouched deep blocks beside the trained ones (`TwoTails`), which keeps what was known;
+`keep` below 1 averages the weights with the start as well (Wortsman et al. 2022, arXiv 2109.01903).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.encoders.efficientnet import POOLED, Lite0
+from engine.encoders.efficientnet import SHARED_BLOCKS, TwoTails
 from engine.encoders.embedding import Embedder, floored, measure
 from engine.encoders.encoder import EMBEDDING_FILE, TRAINED_FILE, load_embedder
 from engine.encoders.framing import frame
@@ -36,7 +37,6 @@ from engine.training.loop import Look, Losses, Report, Run
 from engine.training.pictures import Pictures, draw_batch, load_pictures, plain_views, vary_pictures
 from engine.training.spread import Workers
 
-FROZEN_BLOCKS = 9  # of 16: edges and textures serve every picture as they are, and cost no gradient
 WAYS = (2, 2, 3, 4, 5)
 SMOOTHING = 0.1
 MEASURED = 60  # pictures of each source on which the scaling is measured
@@ -55,6 +55,7 @@ class Source:
     groups: np.ndarray | None
     views: Callable[[Tensor, np.random.Generator], Tensor]
     measured: bool = True  # counts for the embedding's scaling; False for a second question about the same pictures
+    plain: Callable[[Tensor], Tensor] | None = None  # the pictures as they are, where there is such a thing
 
     @property
     def classes(self) -> int:
@@ -75,8 +76,7 @@ class Training(nn.Module):
         for one in self.heads:
             nn.init.zeros_(one.weight)
         self.sharpness = nn.Parameter(torch.tensor(1.5))
-        blocks = [b for stage in network.stages for b in stage]
-        for part in (network.stem, *blocks[:FROZEN_BLOCKS]):
+        for part in (network.stem, *network.blocks[:SHARED_BLOCKS]):
             part.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Training:
@@ -87,31 +87,14 @@ class Training(nn.Module):
 
     def forward(self, views: Tensor) -> Tensor:
         """(k, 3, px, px) -> (k, d): the embedding as the product scales it, but for the texture and the clipping."""
-        maps = maps_of(self.network, views.to(self.centre.device))
+        views = views.to(self.centre.device).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():  # the shared blocks stay as they are
+            shallow, middle = self.network.shallow(views)
         parts = []
-        for features in maps:
+        for features in (*shallow, *self.network.deep(middle)):
             spread = (features.var((2, 3), correction=0) + 1e-8).sqrt()
             parts += [F.normalize(features.mean((2, 3)), dim=1), F.normalize(spread, dim=1)]
         return (torch.cat(parts, 1) - self.centre) * self.factor
-
-
-def maps_of(network: Lite0, views: Tensor) -> list[Tensor]:
-    """As `Lite0.forward`, with no graph kept for the frozen blocks."""
-    x = (views * 255.0 - 127.0) / 128.0
-    maps, done = [], 0
-    with torch.no_grad():
-        x = network.stem(x.contiguous(memory_format=torch.channels_last))
-    for i, stage in enumerate(network.stages):
-        for block in stage:
-            if done < FROZEN_BLOCKS:
-                with torch.no_grad():
-                    x = block(x)
-            else:
-                x = block(x)
-            done += 1
-        if i in POOLED:
-            maps.append(x)
-    return [*maps, network.head(x)]
 
 
 def episode_loss(embeddings: Tensor, target: Tensor, support: Tensor, sharpness: Tensor) -> Tensor:
@@ -140,7 +123,8 @@ def sources_of(config: dict[str, Any], out: Path, report: Report) -> list[Source
     for one in sets_of(config, out, report):
         if one.name not in left_out:
             weight = float(len(one.labels)) ** 0.5
-            sources.append(Source(one.name, weight, one.labels, one.groups, partial(vary_pictures, one)))
+            varied, plain = partial(vary_pictures, one), partial(plain_views, one)
+            sources.append(Source(one.name, weight, one.labels, one.groups, varied, plain=plain))
     total = sum(s.weight for s in sources)
     if data.get("phantoms"):
         crops = load_crops(data["first_seed"], data["phantoms"], out / "crops", report)
@@ -243,19 +227,20 @@ def averaged(now: dict[str, Tensor], start: dict[str, Tensor], keep: float) -> d
 
 
 def export(module: Training, start: dict[str, Tensor], keep: float, out: Path, seed: int) -> Path:
-    """Write what training moved, averaged with the start, in half precision; and the embedding's scaling over all."""
-    network = module.network
-    now = averaged(network.state_dict(), start, keep)
+    """Write what training moved, averaged with the start, in half precision; and the scaling of the whole embedding."""
+    now = averaged(module.network.state_dict(), start, keep)
     moved = {k: v.half().contiguous() for k, v in now.items() if not torch.equal(v, start[k])}
     save_file(moved, out / TRAINED_FILE)
-    network.load_state_dict({**start, **{k: v.float() for k, v in moved.items()}})
-    embedder, rng = Embedder(network).eval(), np.random.default_rng([seed, 9])
+    module.network.load_state_dict({**start, **{k: v.float() for k, v in moved.items()}})
+    both = TwoTails(load_embedder(trained=False).network, module.network)
+    embedder, rng = Embedder(both).eval(), np.random.default_rng([seed, 9])
     with torch.inference_mode():
         synthetic = HOSPITALS if any(s.name.startswith("synthetic") for s in module.sources) else ()
         raw = [embedder.raw(whole_slices(hospital, seed)) for hospital in synthetic]
         for source in (s for s in module.sources if s.measured):
             some = torch.from_numpy(rng.permutation(len(source.labels))[:MEASURED])
-            raw.append(torch.cat([embedder.raw(source.views(part, rng)) for part in some.split(16)]))
+            seen = [source.plain(p) if source.plain else source.views(p, rng) for p in some.split(16)]
+            raw.append(torch.cat([embedder.raw(views) for views in seen]))
     centre, scale = measure(raw)
     scale = floored(scale, embedder.sizes)
     save_file({"centre": centre.contiguous(), "scale": scale.contiguous()}, out / EMBEDDING_FILE)

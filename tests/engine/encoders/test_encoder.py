@@ -107,20 +107,25 @@ def test_an_encoding_comes_back_from_disk_and_a_torn_file_does_not(encoder, scan
         Encoding.load(tmp_path / "torn.npz")
 
 
-def test_the_last_stages_can_be_watched_for_grad_cam(encoder, scan):
-    seen = {}
-
-    def watch(name):
-        def keep(_module, _inputs, output):
-            seen[name] = tuple(output.shape)
-
-        return keep
-
-    hooks = [m.register_forward_hook(watch(name)) for name, m in encoder.last_stages.items()]
+def test_grad_cam_can_watch_the_map_that_all_deeper_ones_rest_on(encoder, scan):
+    seen = []
+    hook = encoder.middle.register_forward_hook(lambda _module, _inputs, output: seen.append(tuple(output.shape)))
     encoder.embed_views(encoder.views(scan, slices=(0,)))
-    for hook in hooks:
-        hook.remove()
-    assert seen["deep"][1:] == (320, 4, 4) and seen["middle"][1:] == (112, 8, 8)
+    hook.remove()
+    assert seen == [(1, 112, 8, 8)]
+
+
+def test_what_training_moved_stands_beside_what_imagenet_left(encoder):
+    untouched = load_encoder(trained=False)
+    views = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        both, alone = encoder.embedder.network(views), untouched.embedder.network(views)
+    assert len(both) == len(alone) + 3
+    for ours, theirs in zip(both, alone, strict=False):
+        assert torch.allclose(ours, theirs, atol=1e-3)
+    for ours, theirs in zip(both[-3:], alone[-3:], strict=True):  # the trained tail says something else
+        assert not torch.allclose(ours, theirs, atol=0.1)
+    assert encoder.identity != untouched.identity
 
 
 def test_the_shipped_attention_points_at_a_mass_in_a_phantom(encoder):
@@ -133,7 +138,7 @@ def test_the_shipped_attention_points_at_a_mass_in_a_phantom(encoder):
     assert encoding.attention[held].sum() > held.mean()
 
 
-@pytest.mark.parametrize("name", ["lite0", "embedding", "pooling"])
+@pytest.mark.parametrize("name", ["lite0", "trained", "embedding", "pooling"])
 def test_every_file_of_weights_is_the_one_its_card_describes(name):
     file = WEIGHTS / f"{name}.safetensors"
     assert hashlib.sha256(file.read_bytes()).hexdigest() in (WEIGHTS / f"{name}.md").read_text("utf-8")
