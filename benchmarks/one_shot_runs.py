@@ -31,7 +31,7 @@ from engine.learners.protonet import squared_distances
 PIXELS, WAYS, QUERIES = 56, 20, 4
 TURN, SCALE, SHEAR, SHIFT = math.radians(12), 0.15, 0.2, 0.12  # largest, each uniform on both sides
 VIEWS = 16
-STEPS = 1200
+STEPS = 700
 
 # Error on the runs after training on the 30 background alphabets, and on one small set of five: Lake et al. 2015;
 # Lake, Salakhutdinov & Tenenbaum 2019 (as summarised there; see docs/results.md).
