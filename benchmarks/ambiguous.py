@@ -28,7 +28,7 @@ SIGMA = 0.1  # where the spread of the starts starts
 # L is a mean over points of squared errors with noise of 0.3: the evidence bound weighs KL by 2 * 0.3^2 / points.
 KL = 2 * NOISE**2 / 10
 STEPS = 8_000
-SAMPLES, TASKS = 100, 100
+SAMPLES, TASKS = 50, 60
 BOTH = 0.1  # of the models in each family, at least: then both are said to appear
 LEVEL = 0.9
 
