@@ -100,7 +100,7 @@ def table(folder: Path) -> None:
                 continue
             cells = [f"{100 * told[f'{s}{kind}'][0]:.1f} ± {100 * told[f'{s}{kind}'][1]:.1f}" for s in SHOTS]
             paper = " / ".join(str(v) for v in PUBLISHED.get(name, ())) if not kind else ""
-            together = kind == "-together" or (name == "maml-together" and not kind)
+            together = kind == "-together" or (name in ("maml-together", "untrained") and not kind)
             how = "with each other" if together else "each alone"
             spent = f"{told['steps']} | {told['seconds']:.0f}"
             print(f"| {name}{kind} | {cells[0]} | {cells[1]} | {paper} | {spent} | {how} |")
