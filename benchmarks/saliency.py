@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=8)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--looks", nargs="+", default=["pointed", "whole"], choices=["pointed", "whole"])
-    parser.add_argument("--learners", nargs="+", default=[each.name for each in learners()])
+    parser.add_argument("--learners", nargs="+", default=[each.name for each in learners("classes")])
     args = parser.parse_args()
     torch.set_num_threads(1)
     encoder, rng = load_encoder(), np.random.default_rng(0)
