@@ -96,7 +96,8 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on_where_it_was(queue, sta
     assert list(numbers) == list(range(40))
     assert len(set(processes)) == 2
     assert sum(p == first.pid for p in processes) >= at
-    assert list((tmp_path / "checkpoints").iterdir()) == []
+    # The worker says "done" first and tidies up after, so that a kill between the two loses no result.
+    wait_for(lambda: not list((tmp_path / "checkpoints").iterdir()))
 
 
 def test_a_worker_that_is_stopped_gives_its_job_back_and_the_attempt_does_not_count(queue, start):
