@@ -77,9 +77,14 @@ def setting(filters: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> 
     return Setting(net, tasks)
 
 
-def ours(at: Setting) -> Gradient:
+def start_and_rates(at: Setting) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The network's parameters by name, and one rate for each."""
     start = dict(at.net.named_parameters())
-    rates = {name: torch.full((1,), RATE, dtype=p.dtype) for name, p in start.items()}
+    return start, {name: torch.full((1,), RATE, dtype=p.dtype) for name, p in start.items()}
+
+
+def ours(at: Setting) -> Gradient:
+    start, rates = start_and_rates(at)
     inner_fast.meta_gradient(at.pairs(), start, rates, STEPS)
     return at.gradient
 
@@ -90,8 +95,7 @@ def ours_in_bf16(at: Setting) -> Gradient:
 
 
 def ours_first_order(at: Setting) -> Gradient:
-    start = dict(at.net.named_parameters())
-    rates = {name: torch.full((1,), RATE, dtype=p.dtype) for name, p in start.items()}
+    start, rates = start_and_rates(at)
     inner_fast.first_order_(at.pairs(), start, rates, STEPS)
     return at.gradient
 

@@ -16,7 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from engine.learners.protocol import Learner, OnStep, Step, SupportError, Trace
+from engine.learners.protocol import Learner, OnStep, Step, SupportError, Trace, check_finite, check_rows
 from engine.nouns import Note
 
 LEVEL = 0.8  # asks for 4 patients; 0.9 asks for 9
@@ -36,18 +36,13 @@ class NumberSupport:
     groups: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.embeddings.ndim != 2 or self.targets.shape != self.embeddings.shape[:1]:
-            raise ValueError("a support set takes embeddings (n, d) and targets (n,)")
-        if len(self.groups) != len(self.targets):
-            raise ValueError("a support set takes one group (patient) a case")
+        check_rows(self.embeddings, self.targets, self.groups)
         broken = int((~torch.isfinite(self.targets)).sum())
         if broken:
             raise SupportError(Note("learners.broken_number", {"count": broken}))
         if len(self.targets.unique()) < 2:
             raise SupportError(Note("learners.one_number"))
-        broken = int((~torch.isfinite(self.embeddings).all(1)).sum())
-        if broken:
-            raise SupportError(Note("learners.broken_embedding", {"count": broken}))
+        check_finite(self.embeddings)
 
     @property
     def centre(self) -> Tensor:

@@ -33,6 +33,21 @@ class SupportError(ValueError):
         self.note = note
 
 
+def check_rows(embeddings: Tensor, targets: Tensor, groups: tuple[str, ...]) -> None:
+    """ValueError unless there are (n, d) embeddings with one target and one patient each."""
+    if embeddings.ndim != 2 or targets.shape != embeddings.shape[:1]:
+        raise ValueError("a support set takes embeddings (n, d) and targets (n,)")
+    if len(groups) != len(targets):
+        raise ValueError("a support set takes one group (patient) a case")
+
+
+def check_finite(embeddings: Tensor) -> None:
+    """SupportError that counts the cases whose embedding is not finite, where there are any."""
+    broken = int((~torch.isfinite(embeddings).all(1)).sum())
+    if broken:
+        raise SupportError(Note("learners.broken_embedding", {"count": broken}))
+
+
 @dataclass(frozen=True)
 class Support:
     """The labelled cases: `embeddings` (n, d) float32, `targets` (n,) long into `classes`, one patient code a case.
@@ -47,10 +62,7 @@ class Support:
     groups: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.embeddings.ndim != 2 or self.targets.shape != self.embeddings.shape[:1]:
-            raise ValueError("a support set takes embeddings (n, d) and targets (n,)")
-        if len(self.groups) != len(self.targets):
-            raise ValueError("a support set takes one group (patient) a case")
+        check_rows(self.embeddings, self.targets, self.groups)
         counts = self.counts
         if len(self.classes) < 2 or int((counts > 0).sum()) < 2:
             named = [c for c, n in zip(self.classes, counts.tolist(), strict=True) if n] or list(self.classes)
@@ -58,9 +70,7 @@ class Support:
         for name, count in zip(self.classes, counts.tolist(), strict=True):
             if not count:
                 raise SupportError(Note("learners.empty_class", {"name": name}))
-        broken = (~torch.isfinite(self.embeddings).all(1)).sum()
-        if broken:
-            raise SupportError(Note("learners.broken_embedding", {"count": int(broken)}))
+        check_finite(self.embeddings)
 
     @property
     def counts(self) -> Tensor:
