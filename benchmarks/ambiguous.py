@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmarks.curves import NOISE, Curves, draw_curves, forward, grid, points
+from engine.lessons.waves import NOISE, Curves, draw_curves, forward, grid, points
 from benchmarks.sinusoid import drawn_answers, noise_for, train_platipus
 from engine.learners import platipus
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.curves import draw_curves, each, expand, forward, grid, network, points, squared
+from engine.lessons.waves import draw_curves, each, expand, forward, grid, network, points, squared
 from engine.learners import inner_fast, lstm_meta, platipus, reptile
 from engine.learners.descent import Parameters
 from engine.learners.maml import inner_loop

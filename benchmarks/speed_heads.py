@@ -1,7 +1,7 @@
 """Inner loops over small things, all tasks at once, beside learn2learn's one task at a time, at the same gradient.
 
 Two of them: a classifier's rows over cached embeddings (`engine.learners.span`), and a network the size of a record's
-or a sinusoid's, with weights of its own for every task (`benchmarks.curves`).
+or a sinusoid's, with weights of its own for every task (`engine.lessons.waves`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from benchmarks.curves import draw_curves, expand, network, points, squared
+from engine.lessons.waves import draw_curves, expand, network, points, squared
 from benchmarks.peers import peer
 from engine.learners import Support, head, inner_fast, span
 from engine.learners.protocol import class_means

@@ -10,7 +10,7 @@ from torch import nn
 from benchmarks import ambiguous, sinusoid
 from benchmarks.characters import Characters
 from benchmarks.convnet import Classifier, TaskNorm, normalise_by
-from benchmarks.curves import draw_curves, grid
+from engine.lessons.waves import draw_curves, grid
 from benchmarks.omniglot_methods import METHODS, WAYS
 
 torch.set_num_threads(1)

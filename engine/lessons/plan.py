@@ -1,0 +1,123 @@
+"""What there is to learn: the ten lessons in order, what each can be set to, which learner's file and paper it shows.
+
+No torch here: the page reads it on every run.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number from `low` to `high` in steps of `step`; whole where the step is a whole number."""
+
+    start: float
+    low: float
+    high: float
+    step: float
+
+    def read(self, raw: Any) -> float | int:
+        """The nearest value allowed; the start for what is no number."""
+        try:
+            value = float(raw)
+        except (TypeError, ValueError):
+            value = self.start
+        if not math.isfinite(value):
+            value = self.start
+        value = min(max(value, self.low), self.high)
+        value = self.low + round((value - self.low) / self.step) * self.step
+        return int(value) if isinstance(self.step, int) else round(value, 4)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    start: str
+    among: tuple[str, ...]
+
+    def read(self, raw: Any) -> str:
+        return raw if raw in self.among else self.start
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Which case is which class, as text: "0a-3b-12c" is case 0 class a, case 3 class b, case 12 class c."""
+
+    start: str
+    cases: int
+    classes: str
+
+    def read(self, raw: Any) -> str:
+        given = dict(re.findall(r"(\d{1,3})([a-z])", raw)) if isinstance(raw, str) else None
+        if given is None:
+            return self.start
+        kept = sorted((int(i), c) for i, c in given.items() if int(i) < self.cases and c in self.classes)
+        return "-".join(f"{i}{c}" for i, c in kept)
+
+    @staticmethod
+    def pairs(text: str) -> dict[int, str]:
+        return {int(i): c for i, c in re.findall(r"(\d+)([a-z])", text)}
+
+
+Setting = Number | Choice | Labels
+SEED = Number(0, 0, 999, 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A lesson. `recipe` is part of what results are kept under: raise it when the same settings give another answer.
+
+    `source`: the files it shows, from the project's root. `paper`: who and when; `link`: where it can be read.
+    """
+
+    name: str
+    recipe: int
+    settings: Mapping[str, Setting]
+    source: tuple[str, ...]
+    paper: str
+    link: str
+
+    def read(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings from anything (an address written by hand): every one there, every one allowed."""
+        return {name: setting.read(raw.get(name, setting.start)) for name, setting in self.settings.items()}
+
+    def job_args(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments of the job: equal settings give equal arguments, so that a class asks for one answer once."""
+        return {"lesson": self.name, "recipe": self.recipe, "settings": self.read(settings)}
+
+
+PLANS: tuple[Plan, ...] = (
+    Plan(
+        "wave", 1,
+        {
+            "amplitude": Number(2.5, 0.5, 5.0, 0.5), "phase": Number(0.8, 0.0, 3.2, 0.2),
+            "points": Number(5, 1, 10, 1), "moved": Number(0, 0, 10, 1), "by": Number(0.0, -4.0, 4.0, 0.5),
+            "seed": SEED,
+        },
+        ("engine/learners/maml.py", "engine/learners/scratch.py", "engine/lessons/wave.py"),
+        "Finn, Abbeel & Levine 2017", "https://arxiv.org/abs/1703.03400",
+    ),
+    Plan(
+        "prototypes", 1,
+        {
+            "labels": Labels("0a-1a-6b-7b-12c", 16, "abc"), "learner": Choice("protonet", ("protonet", "matching")),
+            "asked": Number(4, 0, 15, 1),
+        },
+        ("engine/learners/protonet.py", "engine/learners/matching.py", "engine/lessons/prototypes.py"),
+        "Snell, Swersky & Zemel 2017; Vinyals et al. 2016", "https://arxiv.org/abs/1703.05175",
+    ),
+    Plan(
+        "intervals", 1,
+        {"cases": Number(5, 1, 400, 1), "wrong": Number(1, 0, 200, 1), "claim": Number(80, 55, 95, 5), "seed": SEED},
+        ("engine/evidence/ranges.py", "engine/lessons/intervals.py"),
+        "Clopper & Pearson 1934, Biometrika 26", "https://doi.org/10.1093/biomet/26.4.404",
+    ),
+)  # fmt: skip
+BY_NAME = {plan.name: plan for plan in PLANS}
+NAMES = tuple(BY_NAME)
