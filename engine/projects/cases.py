@@ -24,20 +24,17 @@ class Cases(Database):
         """Puts a case in a project. One that is there already stays as it is; one that was removed comes back."""
         with self.write() as db:
             project_row(db, project)
-            db.execute(
-                "insert into case_(id, kind, patient, site, json, added, upload) values (?, ?, ?, ?, ?, ?, ?) "
-                "on conflict(id) do nothing",
-                (case.id, case.kind, case.patient, case.site, _json(case.to_json()), time.time(), upload),
-            )
-            added = db.execute(
-                "insert into project_case(project_id, case_id, position, number) "
-                "select ?1, ?2, coalesce(max(position), 0) + 1, coalesce(max(number), 0) + 1 from project_case "
-                "where project_id = ?1 on conflict(project_id, case_id) do update set removed = 0 where removed",
-                (project, case.id),
-            ).rowcount
-            if added:
+            if _add(db, project, case, upload):
                 audit.append(db, reader, "case.import", project, case.id, {"kind": case.kind, "upload": upload})
         return self.case(project, case.id)
+
+    def add_rows(self, project: str, cases: Sequence[Case], *, table: str, upload: str = "", reader: str = "") -> None:
+        """Puts rows of one kept table in a project, all or none, with one line in the audit log for the table."""
+        with self.write() as db:
+            project_row(db, project)
+            added = sum(_add(db, project, case, upload) for case in cases)
+            if added:
+                audit.append(db, reader, "table.import", project, detail={"table": table, "rows": added})
 
     def cases(self, project: str) -> list[ProjectCase]:
         """The cases of a project in their order."""
@@ -104,6 +101,22 @@ class Cases(Database):
         """Empties the table of refused files (their names may name patients)."""
         with self.write() as db:
             db.execute("delete from refused where project_id = ?", (project,))
+
+
+def _add(db: sqlite3.Connection, project: str, case: Case, upload: str) -> bool:
+    """Inside the caller's transaction; False where the case is in the project already."""
+    db.execute(
+        "insert into case_(id, kind, patient, site, json, added, upload) values (?, ?, ?, ?, ?, ?, ?) "
+        "on conflict(id) do nothing",
+        (case.id, case.kind, case.patient, case.site, _json(case.to_json()), time.time(), upload),
+    )
+    added = db.execute(
+        "insert into project_case(project_id, case_id, position, number) "
+        "select ?1, ?2, coalesce(max(position), 0) + 1, coalesce(max(number), 0) + 1 from project_case "
+        "where project_id = ?1 on conflict(project_id, case_id) do update set removed = 0 where removed",
+        (project, case.id),
+    ).rowcount
+    return bool(added)
 
 
 def case_row(db: sqlite3.Connection, project: str, case: str) -> sqlite3.Row:

@@ -19,7 +19,16 @@ from engine.sentences import say
 
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text("utf-8")
 # One script a version, oldest first: version n is what the first n scripts make.
-MIGRATIONS: tuple[str, ...] = (SCHEMA,)
+_DRAFTS = """
+create table draft(
+    id text primary key,
+    project_id text not null references project(id),
+    upload text,
+    json text not null,         -- rows and columns; names of files and columns stand in the draft's folder alone
+    at real not null
+) strict;
+"""
+MIGRATIONS: tuple[str, ...] = (SCHEMA, _DRAFTS)
 # A writer waits this long for another writer before it gives up. The longest transaction here files one run.
 BUSY_SECONDS = 15.0
 

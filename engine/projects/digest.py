@@ -10,7 +10,7 @@ from engine.nouns import Place
 
 
 def marks_digest(
-    labels: Mapping[str, str | None], places: Mapping[str, Sequence[Place]], regions: Mapping[str, Place]
+    labels: Mapping[str, str | float | None], places: Mapping[str, Sequence[Place]], regions: Mapping[str, Place]
 ) -> str:
     """The same for the same labels, places and regions, whatever order they were given in; 16 hex digits."""
     said = {

@@ -7,6 +7,7 @@ Every change is on the disk, with its line in the audit log, before the method r
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -37,8 +38,32 @@ class Marks(Database):
                 stored = ids[value]
             _mark(db, project, case, "label", stored, reader)
 
-    def labels(self, project: str) -> dict[str, str | None]:
-        """Case id -> class name, UNSURE, or None where it was cleared or its class removed; unseen cases are absent."""
+    def set_number(self, project: str, case: str, value: float | None, *, reader: str = "") -> None:
+        """Labels a case with a number, where the project learns one; None clears. Raises ValueError for infinity."""
+        if value is not None and not math.isfinite(value):
+            raise ValueError("a label is a finite number")
+        with self.write() as db:
+            _mark(db, project, case, "label", None if value is None else float(value), reader)
+
+    def label_rows(self, project: str, labels: Mapping[str, str | float], *, reader: str = "") -> None:
+        """Labels that came with a table, all or none: case id -> class name or number. One line in the audit log."""
+        with self.write() as db:
+            ids = {name: key for key, name in class_names(project_row(db, project)).items()}
+            now, rows = time.time(), []
+            for case, value in labels.items():
+                if isinstance(value, str) and value not in ids:
+                    raise StoreError("store.class_unknown", name=value)
+                stored = ids[value] if isinstance(value, str) else float(value)
+                rows.append((project, case, json.dumps(stored), reader, now))
+            db.executemany(
+                "insert into mark(project_id, case_id, kind, value, reader, at) values (?, ?, 'label', ?, ?, ?)", rows
+            )
+            if rows:
+                audit.append(db, reader, "label.table", project, detail={"labels": len(rows)})
+
+    def labels(self, project: str) -> dict[str, str | float | None]:
+        """Case id -> class name (a number, where the project learns one), UNSURE, or None where it was cleared or its
+        class removed; unseen cases are absent."""
         with self.read() as db:
             names = class_names(project_row(db, project))
             rows = db.execute(_NEWEST, (project, "label")).fetchall()
@@ -146,9 +171,9 @@ def _undoable(db: sqlite3.Connection, project: str, kinds: Sequence[str], reader
     ).fetchone()
 
 
-def _label(raw: str | None, names: Mapping[str, str]) -> str | None:
+def _label(raw: str | None, names: Mapping[str, str]) -> str | float | None:
     value = json.loads(raw) if raw is not None else None
-    return value if value in (None, UNSURE) else names.get(value)
+    return value if value in (None, UNSURE) or isinstance(value, float) else names.get(value)
 
 
 def _as_mark(row: sqlite3.Row, names: Mapping[str, str]) -> Mark:

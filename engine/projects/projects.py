@@ -73,7 +73,7 @@ class Projects(Database):
             db.execute("delete from prediction where run_id in (select id from run where project_id = ?)", (project,))
             # An undo points at the mark it undoes: they go first, so that every reference stays whole.
             db.execute("delete from mark where project_id = ? and undoes is not null", (project,))
-            for table in ("mark", "run", "refused", "project_case"):
+            for table in ("mark", "run", "refused", "project_case", "draft"):
                 db.execute(f"delete from {table} where project_id = ?", (project,))
             db.execute("delete from upload where project_id = ?", (project,))
             db.execute("delete from project where id = ?", (project,))

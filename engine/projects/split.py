@@ -14,26 +14,30 @@ from engine.projects.records import UNSURE, ProjectCase
 
 @dataclass(frozen=True)
 class Split:
-    """Case ids by what happens to them, each list in the project's order; `counts` is class -> labelled cases."""
+    """Case ids by what happens to them, each list in the project's order; `counts` is class -> labelled cases, and
+    `numbers` how many are labelled with a number, where that is what the project learns."""
 
     support: tuple[str, ...]
     query: tuple[str, ...]
     same_patient: tuple[str, ...]
     unsure: tuple[str, ...]
     counts: Mapping[str, int]
+    numbers: int = 0
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to learn from: two classes with a case each."""
-        return sum(count > 0 for count in self.counts.values()) >= 2
+        """Whether there is something to learn from: two classes with a case each, or two numbers."""
+        return sum(count > 0 for count in self.counts.values()) >= 2 or self.numbers >= 2
 
 
-def split_cases(cases: Sequence[ProjectCase], labels: Mapping[str, str | None], classes: Sequence[str]) -> Split:
+def split_cases(
+    cases: Sequence[ProjectCase], labels: Mapping[str, str | float | None], classes: Sequence[str]
+) -> Split:
     """Sorts cases into support, query, left out for a shared patient, and left out as unsure.
 
-    A case without a patient code counts as a patient of its own.
+    A case without a patient code counts as a patient of its own. A label is one of the classes or a number.
     """
-    support = [each for each in cases if labels.get(each.id) in classes]
+    support = [each for each in cases if labels.get(each.id) in classes or isinstance(labels.get(each.id), float)]
     unsure = [each for each in cases if labels.get(each.id) == UNSURE]
     taught = {_patient(each) for each in support}
     aside = {each.id for each in (*support, *unsure)}
@@ -45,6 +49,7 @@ def split_cases(cases: Sequence[ProjectCase], labels: Mapping[str, str | None], 
         same_patient=tuple(each.id for each in rest if _patient(each) in taught),
         unsure=tuple(each.id for each in unsure),
         counts=counts,
+        numbers=sum(isinstance(labels[each.id], float) for each in support),
     )
 
 

@@ -6,7 +6,7 @@
 
 Each method is one short transaction; any number of threads and processes may call at the same time. The parts:
 `projects` (and classes), `cases` (and refused files), `marks` (labels, places, regions, undo), `runs`, `sessions`,
-`upload_rows`; `audit` is written inside the same transactions.
+`upload_rows`, `drafts` (tables that wait); `audit` is written inside the same transactions.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from engine.projects import audit
 from engine.projects.cases import Cases
+from engine.projects.drafts import Drafts
 from engine.projects.marks import Marks
 from engine.projects.projects import Projects
 from engine.projects.runs import Runs
@@ -25,7 +26,7 @@ from engine.projects.split import Split, split_cases
 from engine.projects.upload_rows import UploadRows
 
 
-class Store(Projects, Cases, Marks, Runs, Sessions, UploadRows):
+class Store(Projects, Cases, Marks, Runs, Sessions, UploadRows, Drafts):
     """Projects, cases, labels, runs, sessions and the audit log in one SQLite file."""
 
     def split(self, project: str) -> Split:

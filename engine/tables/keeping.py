@@ -31,9 +31,9 @@ MOST_DAYS = 365  # that dates of a patient are moved by, all of them alike: inte
 
 
 def keep_table(table: Table, dictionary: Dictionary, into: Path, key: bytes) -> str:
-    """Keep a table and return its id (the same for the same content). Identifiers, free text and left-out columns are
-    not written; the patient and site columns become keyed codes; dates move by a secret number of days a patient; an
-    age past 90 is written as 90."""
+    """Keep a table and return its id (the same for the same content and roles). Identifiers, free text and left-out
+    columns are not written; the patient and site columns become keyed codes; dates move by a secret number of days a
+    patient; an age past 90 is written as 90."""
     patients, sites = patient_codes(table, dictionary, key), site_codes(table, dictionary, key)
     kept = [e for e in dictionary if e.role in STORED_ROLES]
     frame = pd.DataFrame({e.name: table.frame[e.name] for e in kept}, index=table.frame.index)
@@ -56,7 +56,7 @@ def keep_table(table: Table, dictionary: Dictionary, into: Path, key: bytes) -> 
         "rows": len(table),
     }
     digest = pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()
-    id_ = code(key, "table", digest, json.dumps([e.name for e in dictionary]))
+    id_ = code(key, "table", digest, json.dumps(about["dictionary"], sort_keys=True))
     _write(into, id_, frame, about)
     return id_
 

@@ -47,6 +47,14 @@ def reader(limits: TableLimits, cancelled: Callable[[], bool] | None = None) -> 
         shutil.rmtree(drafts, ignore_errors=True)
 
 
+def kinds_of(paths: list[Path], cancelled: Callable[[], bool] | None = None) -> list[str]:
+    """What each file is by its bytes, "" where that cannot be said: see `engine.tables.child.kind_of`. Raises
+    Cancelled."""
+    limits = TableLimits()
+    with reader(limits, cancelled) as (child, _):
+        return [child.ask("look", path=str(p), seconds=limits.header_seconds).get("kind", "") for p in paths]
+
+
 def read_tables(
     source: Path,
     *,

@@ -18,9 +18,12 @@ from engine.jobs.work import (
     encode,
     explain,
     export,
+    lesson,
     open_project,
+    report,
     rooms,
     stepping,
+    tables,
     take_in,
     testing,
 )
@@ -37,7 +40,11 @@ KINDS: dict[str, Callable[..., Any]] = {
     "explain": explain.run,
     "deletion": deletion.run,
     "export": export.run,
+    "report": report.run,
+    "lesson": lesson.run,
     "open_project": open_project.run,
+    "keep_table": tables.run,
+    "propose_again": tables.propose_again,
 }
 
 
