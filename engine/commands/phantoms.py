@@ -1,4 +1,4 @@
-"""Make synthetic chest CTs with known truth: one DICOM series, the whole demo set, or a montage."""
+"""Make synthetic chest CTs (a DICOM series, the demo set, a montage) or hospital tables, with known truth."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from engine.phantoms import FINDINGS, HOSPITALS, make_phantom
 from engine.phantoms.demo import write_demo
 from engine.phantoms.dicom import write_series
 from engine.phantoms.picture import write_montage
+from engine.phantoms.tables.writing import write_tables
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -18,6 +19,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     what.add_argument("--demo", type=Path, metavar="FOLDER", help="write the demo set: 24 patients of two hospitals")
     what.add_argument("--picture", type=Path, metavar="FILE", help="write a montage of all findings (PNG or JPEG)")
     what.add_argument("--out", type=Path, metavar="FOLDER", help="write one series with its truth.json")
+    what.add_argument("--tables", type=Path, metavar="FOLDER", help="write the synthetic hospital tables as CSV")
     sub.add_argument("--seed", type=int, default=1, help="which patient (default 1)")
     sub.add_argument("--finding", choices=FINDINGS, default="normal")
     sub.add_argument("--hospital", choices=HOSPITALS, default="A")
@@ -33,6 +35,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.picture:
         write_montage(args.picture)
+        return 0
+    if args.tables:
+        files = write_tables(args.tables, args.seed, report=_print_progress)
+        print(f"{len(files)} files of synthetic tables in {args.tables}")
         return 0
     if args.size < 32 or args.slices < 1 or args.cover_mm <= 0:
         raise ValueError("A phantom needs at least 32 rows, one slice and a height above 0 mm.")
