@@ -75,10 +75,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     st.html(f'<table class="hf-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
 
 
-def download(text: str, export: str, name: str) -> None:
-    """A link that keeps a finished export as a file, in this very tab."""
+def download(text: str, export: str, name: str, *, first: bool = True) -> None:
+    """A link that keeps a finished export as a file, in this very tab; coloured where it is the `first` choice."""
     address = html.escape(f"/hf/downloads/{export}", quote=True)
     st.html(
-        f'<a class="hf-download" href="{address}" target="_self" download="{html.escape(name, quote=True)}">'
+        f'<a class="hf-download{"" if first else " hf-plain"}" href="{address}" target="_self" download="{html.escape(name, quote=True)}">'
         f"{html.escape(text)}</a>"
     )

@@ -12,6 +12,7 @@ from dashboard.learner_names import learner_title
 from dashboard.state import Page
 from dashboard.steps.cases_list import label_list
 from dashboard.steps.exporting import export
+from dashboard.steps.report_files import report_files
 from dashboard.steps.tested import test_sentences
 
 EXPORTS = ("csv", "comparison", "png", "project")
@@ -25,6 +26,8 @@ def show(page: Page) -> None:
             _summary(page)
             _log(page)
         with right:
+            if page.run is not None:
+                report_files(page)
             frame.heading(page.words("report.title"))
             for kind in EXPORTS:
                 if kind == "project" or (page.comparison if kind == "comparison" else page.run) is not None:

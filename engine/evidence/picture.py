@@ -22,14 +22,9 @@ COLD = np.array([(10, 30, 80), (20, 70, 140), (40, 120, 190), (90, 180, 220), (1
 
 def draw_png(path: Path, volume: Volume, saliency: Saliency, *, at: int | None = None) -> None:
     """Write the slice `at` (the strongest one by default) with its map: warm speaks for the class, cold against."""
-    at = at if at is not None else (saliency.strongest[0] if saliency.strongest else volume.voxels.shape[0] // 2)
-    grey = _grey(volume, at)
-    picture = _over(grey, _resampled(volume, saliency, at))
-    height, width = picture.shape[:2]
-    dy, dx = volume.geometry.spacing_mm[1:]
-    scale = SIDE / max(height * dy, width * dx)
-    size = (max(1, round(width * dx * scale)), max(1, round(height * dy * scale)))
-    image = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
+    at = at if at is not None else strongest_slice(volume, saliency)
+    image = as_seen(slice_picture(volume, at, saliency), volume)
+    size = image.size
     sheet = Image.new("RGB", (max(size[0], SIDE), size[1] + 32))
     sheet.paste(image, (0, 0))
     pen = ImageDraw.Draw(sheet)
@@ -41,6 +36,28 @@ def draw_png(path: Path, volume: Volume, saliency: Saliency, *, at: int | None =
     part = path.with_name(path.name + ".part")
     sheet.save(part, "PNG", pnginfo=about)
     part.replace(path)
+
+
+def strongest_slice(volume: Volume, saliency: Saliency) -> int:
+    """Where the marks weigh most; the middle slice where nothing is marked."""
+    return saliency.strongest[0] if saliency.strongest else volume.voxels.shape[0] // 2
+
+
+def slice_picture(volume: Volume, at: int, saliency: Saliency | None = None) -> np.ndarray:
+    """uint8 (rows, columns, 3): a slice in its window, with the map over it where one is given."""
+    grey = _grey(volume, at)
+    if saliency is None:
+        return np.round(grey).clip(0, 255).astype(np.uint8)
+    return _over(grey, _resampled(volume, saliency, at))
+
+
+def as_seen(picture: np.ndarray, volume: Volume, side: int = SIDE) -> Image.Image:
+    """A slice as it is in the patient: square mm, the longer side `side` pixels."""
+    height, width = picture.shape[:2]
+    dy, dx = volume.geometry.spacing_mm[1:]
+    scale = side / max(height * dy, width * dx)
+    size = (max(1, round(width * dx * scale)), max(1, round(height * dy * scale)))
+    return Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
 
 
 def _grey(volume: Volume, at: int) -> np.ndarray:

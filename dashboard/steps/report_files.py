@@ -1,0 +1,72 @@
+"""The report of the newest run: one button, then a PDF to open, and the same as HTML, JSON and a model card."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import frame
+from dashboard.state import Page
+from engine.jobs.queue import LEARN, Job
+
+
+def report_files(page: Page) -> None:
+    """The one coloured button of the step; where it is pressed the job can be seen, stopped and found again."""
+    words = page.words
+    job = _newest(page)
+    with st.container(border=True, key="report-files"):
+        frame.heading(words("report.report"))
+        frame.quiet(words("report.report_hint"))
+        if job is not None and job.alive:
+            _watch(page, job.id)
+        elif job is not None and job.state == "done":
+            _links(page, job)
+        else:
+            if job is not None and job.error:
+                frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
+            _button(page, "report.report_make", "primary")
+
+
+def _args(page: Page) -> dict[str, str]:
+    return {"project": page.project.id, "run": page.run.id, "language": page.words.language, "reader": page.reader}
+
+
+def _key(page: Page) -> str:
+    # Another language, run or label is another report: what was written before is not offered as this one.
+    return f"report-{page.run.id}-{page.words.language}-{page.marks}"
+
+
+def _newest(page: Page) -> Job | None:
+    """The newest report of this run in this language, while its files are still there (they go after a day)."""
+    job = page.queue.find("report", {}, key=_key(page))
+    if job is None or job.state != "done":
+        return job
+    folder = page.settings.data_dir / "downloads"
+    return job if all((folder / each["download"]).is_dir() for each in job.result["files"]) else None
+
+
+def _button(page: Page, text: str, kind: str) -> None:
+    if st.button(page.words(text), key="make-report", type=kind, width="stretch", icon=":material/description:"):
+        page.queue.file("report", _args(page), lane=LEARN, key=_key(page))
+        st.rerun()
+
+
+def _links(page: Page, job: Job) -> None:
+    words = page.words
+    for each in job.result["files"]:
+        frame.download(words(f"report.as_{each['what']}"), each["download"], each["name"], first=each["what"] == "pdf")
+    _button(page, "report.report_again", "tertiary")
+
+
+def _watch(page: Page, job_id: str) -> None:
+    words = page.words
+
+    @st.fragment(run_every=0.4)
+    def watch() -> None:
+        job = page.queue.state(job_id)
+        if not job.alive:
+            st.rerun()
+        st.progress(job.fraction, text=words.note(job.note) if job.note else words("report.report_make"))
+        if st.button(words("app.cancel"), key="stop-report", icon=":material/stop:"):
+            page.queue.cancel(job_id)
+
+    watch()
