@@ -2,6 +2,7 @@
 
 GET  /hf/assets/{hash}/{path}    files shipped under assets/: the hash is theirs, so browsers keep them for good
 GET  /hf/cases/{case}/thumb      a picture of a case, 160 pixels
+GET  /hf/cases/{case}/structure  a molecule drawn, ?ink=dark or light
 GET  /hf/cases/{case}/voxels     slices of a case, and the viewer's own file (dashboard.viewer.voxels)
 GET  /hf/overlays/{id}           a saliency map as bytes
 GET  /hf/downloads/{export}       the file that an export job wrote
@@ -24,11 +25,14 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dashboard.login import Login
+from dashboard.records import kept_records
+from dashboard.structures import PEN, small
 from dashboard.thumbnail import thumbnail
 from dashboard.upload.routes import UploadRoutes
 from dashboard.viewer import routes as viewer_routes
 from engine.intake import load_volume
 from engine.jobs.queue import Queue
+from engine.nouns import Case
 from engine.projects import Store
 from engine.projects.uploads import Uploads
 from engine.settings import Settings
@@ -37,6 +41,7 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 # Ids are made by us: letters, digits, dashes. Nothing else may become part of a path.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 # Case ids, overlays and the built viewer do not change under their address.
+STRUCTURE = 160  # pixels of a small drawing's side
 IMMUTABLE = "private, max-age=31536000, immutable"
 
 
@@ -67,6 +72,7 @@ def make_routes(settings: Settings, store: Store, queue: Queue, login: Login) ->
         Route("/hf/logout", login.leave, methods=["POST"]),
         Route("/hf/assets/{digest}/{path:path}", files.asset),
         Route("/hf/cases/{case}/thumb", files.thumb),
+        Route("/hf/cases/{case}/structure", files.structure),
         *viewer_routes(files.voxels, files.overlay),
         Route("/hf/downloads/{job}", files.download),
         *uploads.routes(),
@@ -104,6 +110,23 @@ class _Files:
         if path is None:
             return Response(status_code=404)
         return FileResponse(path, media_type="image/png", headers={"cache-control": IMMUTABLE})
+
+    async def structure(self, request: Request) -> Response:
+        """The drawing of a molecule; 404 for what is none. The ground is the page's own, so the ink is asked for."""
+        case = request.path_params["case"]
+        noun = self.store.any_case(case) if _ID.fullmatch(case) else None
+        dark = request.query_params.get("ink") == "light"
+        made = await asyncio.to_thread(self._structure, noun, dark) if noun and noun.kind == "molecule" else ""
+        if not made:
+            return Response(status_code=404)
+        return Response(made, media_type="image/svg+xml", headers={"cache-control": IMMUTABLE})
+
+    def _structure(self, noun: Case, dark: bool) -> str:
+        records = kept_records(self.settings.data_dir / "tables" / str(noun.kept["table"]))
+        if records is None or records.molecule is None:
+            return ""
+        smiles = records.cell(records.molecule, int(noun.kept["row"])).text
+        return small(PEN.draw(smiles, width=STRUCTURE, height=STRUCTURE, dark=dark))
 
     def voxels(self, request: Request, case: str) -> np.ndarray | None:
         """The voxels of a case as a memory map, None where there is no such case."""

@@ -17,6 +17,7 @@ import streamlit as st
 
 from dashboard import gate
 from dashboard.predicted import Predicted
+from dashboard.records import Records, kept_records, number_text
 from dashboard.words import LANGUAGES, Words
 from engine.jobs.queue import Queue
 from engine.projects.digest import marks_digest
@@ -26,7 +27,10 @@ from engine.projects.store import Store
 from engine.settings import Settings, load_settings
 
 RUNS_BACK = 20  # how far back a comparison is looked for: each choice of a method since is a run
+TELLING, IN_SHORT = 12, 3  # columns ranked, and values of a row shown where there is little room
+ROW_KINDS = ("record", "molecule")
 STEPS = ("gather", "label", "adapt", "evidence", "report")
+ASIDE = ("projects", "lessons")  # pages that need no project
 
 
 @st.cache_resource
@@ -131,8 +135,78 @@ class Page:
             return chosen
         return self.cases[0].id if self.cases else None
 
+    @property
+    def numeric(self) -> bool:
+        """True where the project learns a number and not a class."""
+        return self.project is not None and self.project.settings.get("target") == "number"
+
+    @property
+    def of_rows(self) -> bool:
+        """True where the project's cases are rows of a table (patients or molecules) and not scans."""
+        return bool(self.cases) and all(c.case.kind in ROW_KINDS for c in self.cases)
+
+    def is_row(self, case_id: str) -> bool:
+        return self.by_id[case_id].case.kind in ROW_KINDS
+
+    def row(self, case_id: str) -> int:
+        """Where a row stands in its kept table."""
+        return int(self.by_id[case_id].case.kept["row"])
+
+    def records(self, case_id: str) -> Records | None:
+        """The kept table of a row, its cells in this page's language; None where it is gone."""
+        return self.records_of(str(self.by_id[case_id].case.kept["table"]))
+
+    def records_of(self, table: str) -> Records | None:
+        """A kept table by its id."""
+        if table not in self._seen:
+            found = kept_records(self.settings.data_dir / "tables" / table)
+            self._seen[table] = found.named((self.words("record.yes"), self.words("record.no"))) if found else None
+        return self._seen[table]
+
+    @cached_property
+    def telling(self) -> dict[str, list[str]]:
+        """By table: the columns that part the labelled rows best, which stand for a row where there is little room."""
+        by_table: dict[str, dict[int, Any]] = {}
+        for case in self.cases:
+            if case.case.kind in ROW_KINDS:
+                labels = by_table.setdefault(str(case.case.kept["table"]), {})
+                label = self.labels.get(case.id)
+                if label not in (None, UNSURE):
+                    labels[self.row(case.id)] = label
+        found = {}
+        for table, labels in by_table.items():
+            records = self.records_of(table)
+            found[table] = records.telling(labels, TELLING) if records else []
+        return found
+
+    def in_short(self, case_id: str) -> list[str]:
+        """A row in a few words: the values that tell most, "glucose 148 mg/dL"; what is missing makes room."""
+        records, row = self.records(case_id), self.row(case_id)
+        if records is None:
+            return []
+        said = []
+        for name in self.telling[str(self.by_id[case_id].case.kept["table"])]:
+            cell = records.cell(name, row)
+            if not cell.missing:
+                said.append(f"{records.called(name)} {cell.said}")
+        return said[:IN_SHORT]
+
+    def said(self, label: Any) -> str:
+        """A label in words: its class, or its number with the project's unit."""
+        if isinstance(label, float):
+            return f"{number_text(label)} {self.unit}".strip()
+        return self.words("app.unsure") if label == UNSURE else str(label)
+
+    @property
+    def unit(self) -> str:
+        """The unit of what is predicted, where that is a number."""
+        return str(self.project.settings.get("unit") or "") if self.project else ""
+
     def title(self, case_id: str) -> str:
-        return self.words("app.case", number=self.by_id[case_id].number)
+        case = self.by_id[case_id]
+        if case.case.kind in ROW_KINDS:
+            return self.words("record.row" if case.case.kind == "record" else "record.molecule", number=case.case.name)
+        return self.words("app.case", number=case.number)
 
     def note(self, note: Mapping[str, Any]) -> str:
         """The sentence of a note, with a case called by its number and a method by its name, not by their ids."""
@@ -148,8 +222,8 @@ class Page:
         return self.settings.cases_dir / case_id
 
     def ready(self, case_id: str) -> bool:
-        """True once the engine has looked at the case, so that Adapt can use it."""
-        return any(self.case_dir(case_id).glob("encoding-*.npz"))
+        """True once the engine has looked at the case, so that Adapt can use it; a row needs no looking."""
+        return self.is_row(case_id) or any(self.case_dir(case_id).glob("encoding-*.npz"))
 
 
 def open_page() -> Page:
@@ -158,9 +232,9 @@ def open_page() -> Page:
     projects = {p.id: p for p in store.projects()}
     project = projects.get(params.get("p", "")) or next(iter(projects.values()), None)
     step = params.get("s", "")
-    if step not in (*STEPS, "projects"):
+    if step not in (*STEPS, *ASIDE):
         step = "label" if project and store.cases(project.id) else "gather"
-    if project is None:
+    if project is None and step not in ASIDE:
         step = "projects"
     words = Words(language())
     reader = gate.reader(store, settings.port, st.context.cookies)

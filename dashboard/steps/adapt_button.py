@@ -13,7 +13,7 @@ def why_not(page: Page) -> str | None:
     """What is missing before adapting makes sense, as a sentence; None when all is there."""
     taught = {page.labels[c.id] for c in page.labelled}
     if len(taught) < 2:
-        return page.words("label.need_two")
+        return page.words("label.need_numbers" if page.numeric else "label.need_two")
     if not page.split.query:
         return page.words("label.need_query")
     waiting = len(page.queue.jobs(project=page.project.id, kinds=("encode",), alive=True))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import streamlit as st
+
 from dashboard.class_marks import NEUTRAL, class_mark
-from dashboard.state import Page
+from dashboard.state import ROW_KINDS, Page
 from dashboard.worklist import worklist
 from engine.projects.records import UNSURE, ProjectCase
 
@@ -13,24 +15,32 @@ from engine.projects.records import UNSURE, ProjectCase
 def describe(page: Page, case: ProjectCase) -> str:
     """ "24 slices · 5 mm", or what kind of picture it is."""
     words, noun = page.words, case.case
+    if noun.kind in ROW_KINDS:
+        return " · ".join(page.in_short(case.id))
     count = noun.shape[0]
     if noun.kind == "volume":
         return words("app.slices", count=count, mm=f"{noun.geometry.spacing_mm[0]:.3g}")
     return words("app.pictures", count=count)
 
 
-def label_tag(page: Page, value: str | None) -> dict:
+def label_tag(page: Page, value: str | float | None) -> dict:
     """The coloured word at the right of an item."""
     if value is None:
         return {"text": page.words("app.unlabelled"), "colour": NEUTRAL, "shape": ""}
     if value == UNSURE:
         return {"text": page.words("app.unsure"), "colour": NEUTRAL, "shape": "?"}
+    if isinstance(value, float):
+        return {"text": page.said(value), "colour": NEUTRAL, "shape": ""}
     mark = class_mark(page.classes, value)
     return {"text": value, "colour": mark.colour, "shape": mark.shape}
 
 
 def thumb(page: Page, case_id: str) -> str:
-    return f"/hf/cases/{case_id}/thumb"
+    """The address of a small picture of a case, "" where there is none: a row of values."""
+    kind = page.by_id[case_id].case.kind
+    if kind == "molecule":
+        return f"/hf/cases/{case_id}/structure?ink={'dark' if st.context.theme.type == 'light' else 'light'}"
+    return "" if kind == "record" else f"/hf/cases/{case_id}/thumb"
 
 
 def label_list(page: Page, key: str) -> str | None:
@@ -47,7 +57,7 @@ def label_list(page: Page, key: str) -> str | None:
                 "detail": describe(page, case) if ready else f"{describe(page, case)} · {words('app.preparing')}",
                 "tag": label_tag(page, value),
                 "thumb": thumb(page, case.id),
-                "filter": f"class-{value}" if value in page.classes else (value or "unlabelled"),
+                "filter": _filter(page, value),
             }
         )
     return worklist(
@@ -62,6 +72,12 @@ def label_list(page: Page, key: str) -> str | None:
     )
 
 
+def _filter(page: Page, value: str | float | None) -> str:
+    if isinstance(value, float):
+        return "number"
+    return f"class-{value}" if value in page.classes else (value or "unlabelled")
+
+
 def _filters(page: Page) -> Sequence[Mapping]:
     words = page.words
     chips = [{"id": "all", "text": words("app.all"), "colour": None}]
@@ -73,6 +89,9 @@ def _filters(page: Page) -> Sequence[Mapping]:
         if count:
             mark = class_mark(page.classes, name)
             chips.append({"id": f"class-{name}", "text": f"{mark.shape} {name} {count}", "colour": mark.colour})
+    numbers = sum(1 for v in page.labels.values() if isinstance(v, float))
+    if numbers and numbers < len(page.cases):
+        chips.append({"id": "number", "text": f"{words('label.filter_labelled')} {numbers}", "colour": None})
     unsure = sum(1 for v in page.labels.values() if v == UNSURE)
     if unsure:
         chips.append({"id": UNSURE, "text": f"? {words('app.unsure')} {unsure}", "colour": None})

@@ -35,6 +35,8 @@ def press(page: Page, key: str) -> bool:
     case_id = page.case_id
     if case_id is None:
         return False
+    if page.numeric and key.isdigit() and key != "0":
+        return False  # a number has a field of its own
     if key.isdigit() and 1 <= int(key) <= len(page.classes):
         return give(page, case_id, page.classes[int(key) - 1], go_on=True)
     if key == "0":
@@ -48,10 +50,13 @@ def press(page: Page, key: str) -> bool:
     return False
 
 
-def give(page: Page, case_id: str, value: str | None, *, go_on: bool) -> bool:
+def give(page: Page, case_id: str, value: str | float | None, *, go_on: bool) -> bool:
     """Write a label to the disk, say so, and open the next case without one."""
-    page.store.set_label(page.project.id, case_id, value, reader=page.reader)
-    shown = {None: page.words("app.unlabelled"), UNSURE: page.words("app.unsure")}.get(value, value)
+    if isinstance(value, float):
+        page.store.set_number(page.project.id, case_id, value, reader=page.reader)
+    else:
+        page.store.set_label(page.project.id, case_id, value, reader=page.reader)
+    shown = page.words("app.unlabelled") if value is None else page.said(value)
     st.session_state["said"] = page.words("label.saved_label", case=page.title(case_id), value=shown)
     if go_on:
         waiting = [c.id for c in page.cases if c.id not in page.labels and c.id != case_id]
@@ -79,9 +84,12 @@ def _step(page: Page, by: int) -> bool:
 
 def _panel(page: Page) -> None:
     words = page.words
-    frame.heading(words("label.what"))
-    class_buttons(page)
-    if page.case_id:
+    frame.heading(words("label.how_much" if page.numeric else "label.what"))
+    if page.numeric:
+        number_field(page, page.case_id)
+    else:
+        class_buttons(page)
+    if page.case_id and not page.is_row(page.case_id):
         _where(page)
     frame.heading(words("label.learn_from"))
     _split(page)
@@ -107,6 +115,24 @@ def class_buttons(page: Page) -> None:
         _other_buttons(page)
         frame.quiet(page.words("label.key_hint"))
     _edit_classes(page)
+
+
+def number_field(page: Page, case_id: str | None) -> None:
+    """The number of a row, where a number is learned: Enter saves it and goes on."""
+    words = page.words
+    if case_id is None:
+        return
+    now = page.labels.get(case_id)
+    with st.form(f"number-{case_id}", border=False):
+        name = words("label.number_in", unit=page.unit) if page.unit else words("label.number")
+        value = st.number_input(
+            name, value=now if isinstance(now, float) else None, format="%g", step=1.0, key=f"number-of-{case_id}"
+        )
+        if st.form_submit_button(words("label.number_save"), width="stretch") and value is not None:
+            give(page, case_id, float(value), go_on=True)
+            st.rerun()
+    _other_buttons(page)
+    frame.quiet(words("label.number_hint"))
 
 
 def _other_buttons(page: Page) -> None:
@@ -202,7 +228,7 @@ def _split(page: Page) -> None:
 
 def _remarks(page: Page) -> None:
     """What intake had to say about the case looked at."""
-    if not page.case_id:
+    if not page.case_id or page.is_row(page.case_id):
         return
     notes = load_case(page.case_dir(page.case_id)).notes
     if notes:

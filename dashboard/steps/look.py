@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import frame
 from dashboard.class_marks import class_mark
 from dashboard.state import Page
+from dashboard.steps.record_look import look_at_record
 from dashboard.viewer import Event, Overlay, describe, viewer
 from engine.nouns import Place
 
@@ -35,9 +36,15 @@ def look(
     start_slice: int | None = None,
     note: str = "",
 ) -> None:
-    """Draw the viewer for a case and act on what was done in it. Keys go to `on_key`; True draws the page anew."""
+    """Draw the viewer for a case (for a row its card) and act on what was done in it.
+
+    Keys go to `on_key`; True draws the page anew.
+    """
     if case_id is None:
         frame.card(page.words("gather.none"), quiet=page.words("gather.hint_empty"))
+        return
+    if page.is_row(case_id):
+        look_at_record(page, case_id, on_key=on_key, height=height)
         return
     pointed = page.places.get(case_id, ())
     if start_mm is None and pointed:

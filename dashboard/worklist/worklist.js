@@ -13,9 +13,10 @@ function row(item, selected, pick) {
   b.setAttribute("aria-selected", String(item.id === selected));
   if (item.thumb) {
     const img = element("img");
+    if (item.thumb.includes("/structure?")) img.className = "drawn";
     img.src = item.thumb; img.alt = ""; img.loading = "lazy";
     b.appendChild(img);
-  } else b.appendChild(element("span", "blank"));
+  } else b.classList.add("bare");
   const text = element("div");
   text.appendChild(element("div", "name", item.title));
   text.appendChild(element("div", "detail", item.detail));

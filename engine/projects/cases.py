@@ -52,6 +52,15 @@ class Cases(Database):
             found = db.execute("select 1 from project_case where case_id = ? and not removed limit 1", (case,))
             return found.fetchone() is not None
 
+    def any_case(self, case: str) -> Case | None:
+        """A case that some project shows, by its id alone."""
+        with self.read() as db:
+            row = db.execute(
+                "select c.json from case_ c join project_case p on c.id = p.case_id where c.id = ? and not p.removed limit 1",
+                (case,),
+            ).fetchone()
+        return Case.from_json(json.loads(row["json"])) if row else None
+
     def case_ids(self) -> set[str]:
         """Every case of every project, removed ones included: whose folders must stay."""
         with self.read() as db:
