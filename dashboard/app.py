@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dashboard import frame, state
 from dashboard.header import header
-from dashboard.steps import adapt, evidence, gather, label, projects, report
+from dashboard.steps import adapt, evidence, gather, label, lessons, projects, report
 from engine.projects.database import StoreError
 
 LOGO = Path(__file__).resolve().parent.parent / "assets" / "logo.png"
@@ -23,6 +23,7 @@ PAGES = {
     "adapt": adapt.show,
     "evidence": evidence.show,
     "report": report.show,
+    "lessons": lessons.show,
 }
 
 

@@ -56,6 +56,10 @@ export default function (component) {
   const space = document.createElement("div");
   space.className = "space";
   bar.appendChild(space);
+  const lessons = button(words.lessons, words.lessons_hint, () => setTriggerValue("go", "lessons"));
+  lessons.dataset.step = "lessons";
+  if (data.current === "lessons") lessons.setAttribute("aria-current", "step");
+  bar.appendChild(lessons);
   const project = button(data.project, words.projects_hint, () => setTriggerValue("go", "projects"));
   project.classList.add("project");
   project.dataset.step = "projects";

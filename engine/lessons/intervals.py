@@ -73,8 +73,10 @@ def needed(share: float, claim: float) -> int | None:
 
 def _repeats(share: float, count: int, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
-    rows = []
-    for right in rng.binomial(count, share, REPEATS).tolist():
-        low, high = exact_interval(right, count)
-        rows.append({"right": right, "low": round(low, 4), "high": round(high, 4), "holds": low <= share <= high})
+    drawn = rng.binomial(count, share, REPEATS).tolist()
+    ranges = {right: exact_interval(right, count) for right in set(drawn)}
+    rows = [
+        {"right": right, "low": round(low, 4), "high": round(high, 4), "holds": low <= share <= high}
+        for right, (low, high) in ((right, ranges[right]) for right in drawn)
+    ]
     return {"repeats": rows, "held": sum(row["holds"] for row in rows)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -73,7 +73,8 @@ SEED = Number(0, 0, 999, 1)
 class Plan:
     """A lesson. `recipe` is part of what results are kept under: raise it when the same settings give another answer.
 
-    `source`: the files it shows, from the project's root. `paper`: who and when; `link`: where it can be read.
+    `settings` decide what is computed, `views` only what of it is shown. `source`: the files it shows, from the
+    project's root. `paper`: who and when; `link`: where it can be read.
     """
 
     name: str
@@ -82,6 +83,11 @@ class Plan:
     source: tuple[str, ...]
     paper: str
     link: str
+    views: Mapping[str, Setting] = field(default_factory=dict)
+
+    def view(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """As `read`, for what is only shown."""
+        return {name: setting.read(raw.get(name, setting.start)) for name, setting in self.views.items()}
 
     def read(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Settings from anything (an address written by hand): every one there, every one allowed."""
@@ -102,6 +108,7 @@ PLANS: tuple[Plan, ...] = (
         },
         ("engine/learners/maml.py", "engine/learners/scratch.py", "engine/lessons/wave.py"),
         "Finn, Abbeel & Levine 2017", "https://arxiv.org/abs/1703.03400",
+        {"step": Number(0, 0, 10, 1)},
     ),
     Plan(
         "prototypes", 1,
@@ -114,7 +121,7 @@ PLANS: tuple[Plan, ...] = (
     ),
     Plan(
         "intervals", 1,
-        {"cases": Number(5, 1, 400, 1), "wrong": Number(1, 0, 200, 1), "claim": Number(80, 55, 95, 5), "seed": SEED},
+        {"cases": Number(5, 1, 400, 1), "wrong": Number(1, 0, 200, 1), "claim": Number(70, 55, 95, 5), "seed": SEED},
         ("engine/evidence/ranges.py", "engine/lessons/intervals.py"),
         "Clopper & Pearson 1934, Biometrika 26", "https://doi.org/10.1093/biomet/26.4.404",
     ),

@@ -1,0 +1,65 @@
+"""What the engine answers to a lesson's settings: asked for as a job, found again where anybody asked before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboard import frame
+from dashboard.state import Page
+from engine.jobs.queue import LEARN, Job
+from engine.lessons.plan import Plan
+
+# Behind every Adapt that waits; a lesson's job takes a second or two, so Adapt waits for one of them at most.
+PRIORITY = -1
+AT_ONCE = 0.6  # s that the page waits itself: most answers are there by then, and nothing flickers
+LOOK = 0.2  # s between looks after that
+
+
+def computed(page: Page, plan: Plan, settings: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The result; while it is computed the one before it, with a word, or None where there is none yet."""
+    job = wait_a_little(page, ask(page, plan, settings))
+    kept = f"lesson-before-{plan.name}"
+    if job.state == "done":
+        st.session_state[kept] = job.result
+        return job.result
+    if job.alive:
+        _watch(page, job.id)
+    else:
+        reason = page.words.note(job.error) if job.error else page.words("adapt.stopped")
+        frame.remark(page.words("app.job_failed", reason=reason), warn=True)
+        if st.button(page.words("lessons.try_again"), key="lesson-try-again"):
+            file(page, plan, settings)
+            st.rerun()
+    return st.session_state.get(kept)
+
+
+def ask(page: Page, plan: Plan, settings: Mapping[str, Any]) -> Job:
+    """The newest job with these settings, whoever asked for it; a new one where there is none."""
+    return page.queue.find("lesson", plan.job_args(settings)) or file(page, plan, settings)
+
+
+def file(page: Page, plan: Plan, settings: Mapping[str, Any]) -> Job:
+    return page.queue.file("lesson", plan.job_args(settings), lane=LEARN, project="", priority=PRIORITY)
+
+
+def wait_a_little(page: Page, job: Job) -> Job:
+    end = time.monotonic() + AT_ONCE
+    while job.alive and time.monotonic() < end:
+        time.sleep(0.03)
+        job = page.queue.state(job.id) or job
+    return job
+
+
+def _watch(page: Page, job_id: str) -> None:
+    @st.fragment(run_every=LOOK)
+    def watch() -> None:
+        job = page.queue.state(job_id)
+        if job is None or not job.alive:
+            st.rerun()
+        frame.quiet(page.words("lessons.computing"))
+
+    watch()
