@@ -122,8 +122,8 @@ class Case:
 
     @property
     def synthetic(self) -> bool:
-        """True for a scan made by `engine.phantoms`, which writes its name where a scanner's maker stands."""
-        return str(self.kept.get("manufacturer", "")) == PHANTOM_MAKER
+        """True for what `engine.phantoms` made: a scan has its name where a scanner's maker stands, a row says it."""
+        return str(self.kept.get("manufacturer", "")) == PHANTOM_MAKER or self.kept.get("synthetic") is True
 
     def to_json(self) -> dict[str, Any]:
         raw = asdict(self)

@@ -18,6 +18,7 @@ from engine.jobs.work import (
     encode,
     explain,
     export,
+    gallery,
     lesson,
     open_project,
     report,
@@ -43,6 +44,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "report": report.run,
     "lesson": lesson.run,
     "open_project": open_project.run,
+    "gallery": gallery.run,
     "keep_table": tables.run,
     "propose_again": tables.propose_again,
 }

@@ -246,7 +246,10 @@ def _check_project(project: str) -> None:
 def _case(table_id: str, row: int, data: Any, kind: str, columns: int) -> Any:
     case = row_case(table_id, row, data.patients[row], data.sites[row], kind=kind, columns=columns)
     line = int(data.table.lines[row])
-    return replace(case, name=str(line), kept={**case.kept, "line": line, "title": f"Row {line}"})
+    kept = {**case.kept, "line": line, "title": f"Row {line}"}
+    if data.table.facts.get("synthetic"):
+        kept["synthetic"] = True
+    return replace(case, name=str(line), kept=kept)
 
 
 def _taught(cases: list, given: Mapping[str, Any], teach: int | str, numeric: bool) -> set[str]:

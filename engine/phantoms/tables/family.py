@@ -47,7 +47,8 @@ class SyntheticTable:
 class Family:
     """What a table is drawn from. `start`: class -> log odds against the first class in the average patient (numeric
     target: "" -> the logarithm). `person`: columns that stay the same when a patient comes again; empty: nobody does.
-    `noise`: standard deviation that no column explains, of a numeric target's logarithm."""
+    `noise`: standard deviation that no column explains, of a numeric target's logarithm. `number` makes what is written
+    down of it, in `unit`."""
 
     task: str
     label: str
@@ -62,16 +63,18 @@ class Family:
     order: tuple[str, ...] = ()
     noise: float = 0.0
     number: Callable[[np.ndarray], np.ndarray] | None = None
+    unit: str = ""
 
     def make(self, seed: int, rows: int = 300) -> SyntheticTable:
         """A table of about `rows` rows, shared evenly by the hospitals. The same seed gives the same table."""
         parts = [self._at(hospital, seed, rows // len(self.hospitals)) for hospital in self.hospitals]
         complete = pd.concat([part[0] for part in parts], ignore_index=True)
         frame = pd.concat([part[1] for part in parts], ignore_index=True)
-        return SyntheticTable(
-            self.task, frame, complete, self.truth(), self.hospitals,
-            {m.name: m.unit for m in self.measures if m.unit}, frailty=np.concatenate([part[2] for part in parts]),
-        )  # fmt: skip
+        frailty = np.concatenate([part[2] for part in parts])
+        units = {m.name: m.unit for m in self.measures if m.unit}
+        if self.unit:
+            units[self.label] = self.unit
+        return SyntheticTable(self.task, frame, complete, self.truth(), self.hospitals, units, frailty=frailty)
 
     def truth(self) -> Truth:
         practice = {hospital.name: dict(hospital.practice) for hospital in self.hospitals}
