@@ -11,7 +11,7 @@ from engine.nouns import Note
 from engine.sentences import Refusal
 from engine.tables.cells import listed
 from engine.tables.limits import TableLimits
-from engine.tables.molecules import Molecules
+from engine.tables.molecules import COUNTS, DESCRIPTORS, Molecules
 from engine.tables.nouns import Table
 from engine.tables.reading import reader
 
@@ -41,7 +41,10 @@ def read_molecules(
                 return Molecules(load("counts"), load("descriptors"), tuple(answer["keys"]), problems)
             if len(texts) == 1:
                 return Molecules(
-                    np.zeros((1, 2048), np.uint8), np.full((1, 20), np.nan, np.float32), ("",), {0: "chemistry"}
+                    np.zeros((1, COUNTS), np.uint8),
+                    np.full((1, len(DESCRIPTORS)), np.nan, np.float32),
+                    ("",),
+                    {0: "chemistry"},
                 )
             return joined([ask([each]) for each in texts])
 
@@ -59,7 +62,7 @@ def joined(parts: list[Molecules]) -> Molecules:
         problems |= {offset + i: why for i, why in part.problems.items()}
         offset += len(part.keys)
     if not parts:
-        return Molecules(np.zeros((0, 2048), np.uint8), np.zeros((0, 20), np.float32), (), {})
+        return Molecules(np.zeros((0, COUNTS), np.uint8), np.zeros((0, len(DESCRIPTORS)), np.float32), (), {})
     counts, descriptors = np.concatenate([p.counts for p in parts]), np.concatenate([p.descriptors for p in parts])
     return Molecules(counts, descriptors, tuple(key for p in parts for key in p.keys), problems)
 

@@ -1,4 +1,4 @@
-"""Molecules written as SMILES -> counted fingerprints, descriptors and drawings, by RDKit.
+"""Molecules written as SMILES -> counted fragments and structural keys, descriptors and drawings, by RDKit.
 
 RDKit parses foreign text in C++, so `engine.tables.child` calls this within limits; the page asks through
 `engine.tables.molecule_reading`. Source: Rogers & Hahn 2010, "Extended-Connectivity Fingerprints" (ECFP4: radius 2).
@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from engine.intake.refusal import Refusal
+from engine.tables.structure import STRUCTURAL, structural
 
 BITS = 2048
+COUNTS = BITS + STRUCTURAL  # circular fragments, then structural keys
 RADIUS = 2  # ECFP4: a diameter of four bonds
 MOST_ATOMS = 500  # a peptide of 60 amino acids; larger ones are no small molecules and take minutes to draw
 DESCRIPTORS = (
@@ -26,8 +28,8 @@ MOST_COUNT = 255
 
 @dataclass(frozen=True)
 class Molecules:
-    """`counts` (n, 2048) uint8: how often each circular fragment stands in a molecule. `descriptors` (n, 20) float32,
-    NaN where one cannot be computed. `keys` (n,): canonical SMILES of the largest part, "" for an invalid one: equal
+    """`counts` (n, 2048 + 329) uint8: how often each circular fragment stands in a molecule, then its structural keys
+    (`engine.tables.structure`). `descriptors` (n, 20) float32, NaN where one cannot be computed. `keys` (n,): canonical SMILES of the largest part, "" for an invalid one: equal
     keys are the same substance. `problems`: why a row is invalid, by position: "empty", "syntax", "chemistry", "large"
     or "long"; its other values are zero and NaN."""
 
@@ -72,20 +74,21 @@ def read(smiles: list[str | None], most_characters: int = 2000) -> Molecules:
     RDLogger.DisableLog("rdApp.*")
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=BITS, includeChirality=False)
     largest = rdMolStandardize.LargestFragmentChooser(preferOrganic=True)
-    counts = np.zeros((len(smiles), BITS), dtype=np.uint8)
+    counts = np.zeros((len(smiles), COUNTS), dtype=np.uint8)
     descriptors = np.full((len(smiles), len(DESCRIPTORS)), np.nan, dtype=np.float32)
-    keys, problems = [], {}
+    substances, problems = [], {}
     for i, text in enumerate(smiles):
         molecule, problem = parse(text, most_characters)
         if molecule is None:
             problems[i] = problem
-            keys.append("")
+            substances.append("")
             continue
         molecule = largest.choose(molecule)
-        counts[i] = np.minimum(generator.GetCountFingerprintAsNumPy(molecule), MOST_COUNT)
+        counts[i, :BITS] = np.minimum(generator.GetCountFingerprintAsNumPy(molecule), MOST_COUNT)
+        counts[i, BITS:] = structural(molecule)
         descriptors[i] = describe(molecule)
-        keys.append(Chem.MolToSmiles(molecule))
-    return Molecules(counts, descriptors, tuple(keys), problems)
+        substances.append(Chem.MolToSmiles(molecule))
+    return Molecules(counts, descriptors, tuple(substances), problems)
 
 
 def describe(molecule: Any) -> np.ndarray:

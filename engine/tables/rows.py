@@ -17,7 +17,7 @@ import pandas as pd
 from engine.nouns import Note
 from engine.sentences import Refusal
 from engine.tables.kinds import LEADING, ORDERS
-from engine.tables.molecules import BITS, DESCRIPTORS, Molecules
+from engine.tables.molecules import COUNTS, DESCRIPTORS, Molecules
 from engine.tables.nouns import Dictionary, Entry, Table
 
 CLIP = 6.0  # standard deviations; the record encoder is trained on values within them
@@ -248,7 +248,7 @@ def _fit_molecules(name: str, molecules: Molecules, support: np.ndarray) -> list
     spread = np.where(np.isfinite(spread) & (spread > 1e-9), spread, 1.0)
     masked = bool(np.isnan(raw).any())
     return [
-        ColumnPlan(name, "counts", (0.0,) * BITS, (1.0,) * BITS),
+        ColumnPlan(name, "counts", (0.0,) * COUNTS, (1.0,) * COUNTS),
         ColumnPlan(name, "descriptors", _floats(mean), _floats(spread), masked=masked),
     ]
 

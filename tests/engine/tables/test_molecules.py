@@ -33,7 +33,7 @@ def test_descriptors_of_aspirin_are_the_published_ones():
 def test_one_substance_has_one_fingerprint_and_key_however_it_is_written():
     found = molecules.read([ASPIRIN, "OC(=O)c1ccccc1OC(C)=O", "[Na+].CC(=O)Oc1ccccc1C(=O)[O-]"])
     assert found.keys[0] == found.keys[1] and (found.counts[0] == found.counts[1]).all()
-    assert found.counts.shape == (3, 2048) and found.counts[0].sum() > 13
+    assert found.counts.shape == (3, molecules.COUNTS) and found.counts[0].sum() > 13
     assert "Na" not in found.keys[2]
 
 
@@ -56,6 +56,15 @@ def test_the_process_gives_the_same_numbers_in_batches(in_process, monkeypatch):
     whole, parts = molecules.read(BAD), read_molecules(BAD)
     assert (whole.counts == parts.counts).all() and np.array_equal(whole.descriptors, parts.descriptors, equal_nan=True)
     assert (whole.keys, whole.problems) == (parts.keys, parts.problems)
+
+
+def test_structural_keys_count_what_a_chemist_counts():
+    (aspirin, benzene) = molecules.read([ASPIRIN, "c1ccccc1"]).counts[:, molecules.BITS :].astype(int)
+    quantum = slice(166, 166 + 42)
+    assert (aspirin[quantum][0], aspirin[quantum][11]) == (9, 13)  # carbons and heavy atoms, C9H8O4
+    areas = slice(166 + 42, 166 + 42 + 14)
+    assert abs(aspirin[areas].sum() - of(molecules.read([ASPIRIN]), "LabuteASA")[0]) < 9  # the parts make up the whole
+    assert aspirin[-85:].sum() > benzene[-85:].sum() == 1  # benzene's one group is its ring
 
 
 def test_a_drawing_is_an_svg_that_fetches_nothing_and_runs_nothing():
@@ -91,7 +100,7 @@ def test_odd_molecules_are_drawn_too(smiles):
 def test_every_set_bit_of_a_fingerprint_points_to_atoms_of_the_molecule():
     (counts,) = molecules.read([ASPIRIN]).counts
     places = molecules.atom_bits(ASPIRIN)
-    assert [bool(p) for p in places] == (counts > 0).tolist()
+    assert [bool(p) for p in places] == (counts[: molecules.BITS] > 0).tolist()
     assert {a for each in places for a, r in each if r == 0} == set(range(13))
 
 

@@ -132,8 +132,8 @@ def test_molecules_become_fragments_and_descriptors():
     rows = apply(
         fit(table, propose(table, label="label", smiles="smiles"), np.arange(8), found), table, molecules=found
     )
-    assert rows.values.shape == (20, 2048 + 20) and rows.missing[3].all() and not rows.missing[0].any()
-    assert rows.values[0, :2048] == pytest.approx(np.log1p(found["smiles"].counts[0].astype(float)))
+    assert rows.values.shape == (20, 2048 + 329 + 20) and rows.missing[3].all() and not rows.missing[0].any()
+    assert rows.values[0, : 2048 + 329] == pytest.approx(np.log1p(found["smiles"].counts[0].astype(float)))
 
 
 def refusal(call, *args, **kwargs) -> str:
