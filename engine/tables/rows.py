@@ -127,13 +127,14 @@ def apply(
     patients: Sequence[str] = (),
 ) -> Rows:
     """The numbers of the rows at these positions (all without). Raises KeyError where a column of the plan is gone."""
+    frame = table.frame if rows is None else table.frame.iloc[np.asarray(rows, dtype=int)]
     rows = np.arange(len(table)) if rows is None else np.asarray(rows, dtype=int)
     values, missing, unseen = [], [], np.zeros(len(rows), dtype=int)
     for each in plan.columns:
         if each.how in ("counts", "descriptors"):
             raw = _of_molecules(each.how, (molecules or {})[each.column], rows)
         else:
-            raw, strange = _raw(each, table.frame.iloc[rows] if len(rows) < len(table) else table.frame)
+            raw, strange = _raw(each, frame)
             unseen += strange
         there = np.isfinite(raw)
         scaled = (np.where(there, raw, 0.0) - np.array(each.mean)) / np.array(each.spread)

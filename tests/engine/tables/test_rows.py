@@ -56,6 +56,13 @@ def test_what_is_said_of_one_row_does_not_depend_on_which_others_are_asked():
         assert np.array_equal(alone.missing[0], together.missing[position])
 
 
+def test_all_rows_asked_in_another_order_come_in_that_order():
+    table = made()
+    plan = fitted(table)[1]
+    turned = np.arange(N)[::-1]
+    assert np.array_equal(apply(plan, table, turned).values, apply(plan, table).values[::-1])
+
+
 def test_other_queries_in_the_table_change_nothing_for_the_plan():
     table = made()
     other = table.take(np.arange(N))
