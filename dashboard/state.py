@@ -191,6 +191,16 @@ class Page:
                 said.append(f"{records.called(name)} {cell.said}")
         return said[:IN_SHORT]
 
+    def yes_no(self, level: str) -> str:
+        """What a coded yes or no is called; other words stay as they are."""
+        return {"1": self.words("record.yes"), "0": self.words("record.no")}.get(level, level)
+
+    def structure_of(self, case_id: str) -> str:
+        """The SMILES of a molecule, "" for a row without structures."""
+        records = self.records(case_id)
+        column = records.molecule if records else None
+        return records.cell(column, self.row(case_id)).text if column else ""
+
     def said(self, label: Any) -> str:
         """A label in words: its class, or its number with the project's unit."""
         if isinstance(label, float):

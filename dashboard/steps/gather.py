@@ -6,14 +6,21 @@ import streamlit as st
 
 from dashboard import frame, state
 from dashboard.state import Page
+from dashboard.steps import columns
 from dashboard.steps.cases_list import label_list
 from dashboard.upload import drop_zone
 from engine.intake import load_case
 from engine.projects.records import ProjectCase
 
+MOST_ROWS_SHOWN = 60  # of a table on this screen; all of them are in the list at the left
+
 
 def show(page: Page) -> None:
     words = page.words
+    drafts = page.store.drafts(page.project.id)
+    if drafts:
+        columns.show(page, drafts)
+        return
     with frame.columns((21, 52, 27)) as (left, centre, right):
         with left:
             picked = label_list(page, "worklist")
@@ -81,8 +88,29 @@ def _cases(page: Page) -> None:
     if not page.cases:
         frame.card(words("gather.none"), quiet=words("gather.hint_empty"))
         return
+    if page.of_rows:
+        _rows(page)
+        return
     head = [words(f"gather.table_{column}") for column in ("case", "kind", "size", "spacing", "patient", "notes")]
     frame.table(head, [_row(page, each) for each in page.cases])
+
+
+def _rows(page: Page) -> None:
+    """Rows of a table: what is known of each, and whose it is. Many rows are told by the first ones."""
+    words = page.words
+    job = page.queue.latest("keep_table", page.project.id)
+    for note in (job.result or {}).get("notes", ()) if job else ():
+        frame.remark(words.note(note))
+    head = [words(f"gather.table_{column}") for column in ("row", "values", "patient", "label")]
+    shown = page.cases[:MOST_ROWS_SHOWN]
+    body = []
+    for each in shown:
+        label = page.labels.get(each.id)
+        said = " · ".join(page.in_short(each.id)) or page.structure_of(each.id)
+        body.append([page.title(each.id), said, each.case.patient[:8], page.said(label) if label is not None else "–"])
+    frame.table(head, body)
+    if len(shown) < len(page.cases):
+        frame.quiet(words("gather.more_rows", count=len(page.cases) - len(shown)))
 
 
 def _row(page: Page, each: ProjectCase) -> list[str]:
@@ -112,6 +140,9 @@ def _identity(page: Page) -> None:
     """What of the headers was removed and what was kept, for the case looked at."""
     if not page.case_id:
         return
+    if page.is_row(page.case_id):
+        _columns_kept(page)
+        return
     words = page.words
     kept = load_case(page.case_dir(page.case_id)).kept
     with st.expander(words("gather.identity")):
@@ -124,6 +155,25 @@ def _identity(page: Page) -> None:
         frame.heading(words("gather.identity_kept"))
         frame.quiet(", ".join(f"{k}: {v}" for k, v in kept.items()))
         if st.button(words("gather.remove"), key="remove-case", help=words("gather.removed_hint")):
+            page.store.remove_case(page.project.id, page.case_id, reader=page.reader)
+            st.query_params.pop("c", None)
+            st.rerun()
+
+
+def _columns_kept(page: Page) -> None:
+    """Which columns of a table were dropped before it was stored, and which were kept."""
+    words, records = page.words, page.records(page.case_id)
+    if records is None:
+        return
+    with st.expander(words("gather.identity")):
+        gone = [e.name for e in records.dictionary if e.name not in records.table.columns]
+        if gone:
+            frame.heading(words("gather.identity_removed"))
+            frame.quiet(", ".join(gone))
+        frame.heading(words("gather.identity_kept"))
+        frame.quiet(", ".join(records.table.columns))
+        frame.quiet(words("gather.rows_coded"))
+        if st.button(words("gather.remove_row"), key="remove-case", help=words("gather.removed_hint")):
             page.store.remove_case(page.project.id, page.case_id, reader=page.reader)
             st.query_params.pop("c", None)
             st.rerun()

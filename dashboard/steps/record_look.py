@@ -50,7 +50,8 @@ def look_at_record(
         height=height,
         labelling=labelling,
     )
-    if any([on_key(KEYS.get(event.key, event.key)) for event in events]):
+    changed = [on_key(KEYS.get(event.key, event.key)) for event in events]
+    if any(changed):
         st.rerun()
 
 

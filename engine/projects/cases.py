@@ -56,7 +56,8 @@ class Cases(Database):
         """A case that some project shows, by its id alone."""
         with self.read() as db:
             row = db.execute(
-                "select c.json from case_ c join project_case p on c.id = p.case_id where c.id = ? and not p.removed limit 1",
+                "select c.json from case_ c join project_case p on c.id = p.case_id "
+                "where c.id = ? and not p.removed limit 1",
                 (case,),
             ).fetchone()
         return Case.from_json(json.loads(row["json"])) if row else None

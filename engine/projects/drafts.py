@@ -78,6 +78,12 @@ class Drafts(Database):
             raise StoreError("store.no_draft")
         return load_draft(self.draft_folder(draft))
 
+    def move_draft(self, draft: str, project: str) -> None:
+        """Gives a waiting table to another project."""
+        with self.write() as db:
+            project_row(db, project)
+            db.execute("update draft set project_id = ? where id = ?", (project, draft))
+
     def discard_draft(self, draft: str, *, kept: bool = False, reader: str = "") -> None:
         """Deletes a draft: the table was kept, or is not wanted. One that is gone already is no mistake."""
         with self.write() as db:
