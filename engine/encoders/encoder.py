@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from engine.encoders.efficientnet import Lite0, TwoTails, fold
 from engine.encoders.embedding import Embedder
+from engine.encoders.faster import EXAMPLE, Embed, by_openvino
 from engine.encoders.framing import Frame, frame
 from engine.encoders.pooling import SlicePooling
 from engine.encoders.views import VIEW_PX, make_views
@@ -66,6 +67,20 @@ class Encoder:
         self.embedder = embedder.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
         self.pooling = pooling.eval().requires_grad_(False).to(self.device)
         self.identity = identity
+        self._faster: Embed | None = None
+
+    def speed_up(self) -> str:
+        """Let OpenVINO embed where it is installed and this is a CPU: its precision, or "" where torch goes on.
+
+        The identity changes with the precision only, so that bf16's numbers never mix with 32-bit ones.
+        """
+        made = by_openvino(self.embedder) if self.device.type == "cpu" and self._faster is None else None
+        if made is None:
+            return ""
+        self._faster, precision = made
+        if precision != "f32":
+            self.identity = f"{self.identity}-{precision}"
+        return precision
 
     def frame(self, volume: Volume, region: Place | None = None) -> Frame:
         """Which slices and which square of them are looked at, in voxels. ValueError: region outside the volume."""
@@ -82,6 +97,8 @@ class Encoder:
 
     def embed_views(self, views: Tensor) -> Tensor:
         """(k, 3, px, px) -> (k, d) in float32; differentiable."""
+        if self._faster is not None and not torch.is_grad_enabled() and views.shape[1:] == EXAMPLE[1:]:
+            return self._faster(views)
         # Where nobody asks for the gradient of each channel, grey pictures need their texture measured once.
         grey = not torch.is_grad_enabled() and torch.equal(views[:, :1].expand_as(views), views)
         laid_out = views.contiguous(memory_format=torch.channels_last)

@@ -28,7 +28,9 @@ def queue() -> Queue:
 
 @cache
 def encoder() -> Encoder:
-    return load_encoder(settings().device)
+    shared = load_encoder(settings().device)
+    shared.speed_up()
+    return shared
 
 
 def case_dir(case_id: str) -> Path:
