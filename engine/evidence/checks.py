@@ -20,12 +20,16 @@ FEW_PATIENTS = 5  # below this a class is called thin: 4 of 5 right still means 
 CHANCE = 0.05  # a clue this rarely separates the classes so well by luck
 TOLD = 0.8  # share of patients whose class the clue gives away before it is worth a warning
 CONTRADICTED = 0.1  # probability of its own label, by the other patients' cases, below which a label is questioned
+ROW_KINDS = ("record", "molecule")
 # What is known of a scan without looking at the finding; each has its own sentence `evidence.shortcut_<name>`.
 FACTS = ("site", "scanner", "kernel", "thickness", "slices", "size", "modality", "contrast")
 
 
 def facts_of(cases: Sequence[Case]) -> dict[str, list[object]]:
-    """What is known of labelled cases apart from their pictures, by the names of FACTS; None where it isn't."""
+    """What is known of labelled cases apart from their pictures, by the names of FACTS; None where it isn't. Rows of a
+    table have a site and no scanner."""
+    if any(case.kind in ROW_KINDS for case in cases):
+        return {"site": [case.site or None for case in cases]}
 
     def kept(case: Case, name: str) -> object:
         return case.kept.get(name) or None

@@ -127,13 +127,23 @@ class AdaptedNumber:
         """(k,) by how much each labelled case was missed by a model without its patient, in the target's unit."""
         return torch.cat([fold.missed for fold in self._left_out]) if self._left_out else torch.zeros(0)
 
+    def left_out_means(self) -> Tensor:
+        """(n,) what a model without its patient says of each labelled case; NaN where none could be made."""
+        said = torch.full_like(self.support.targets, torch.nan)
+        for fold in self._left_out:
+            said[list(fold.rows)] = fold.said.to(said)
+        return said
+
 
 @dataclass(frozen=True)
 class Jackknife:
-    """The model without one patient (or a group of them), and by how much it missed that patient's cases (k,)."""
+    """The model without one patient (or a group of them), and by how much it missed that patient's cases (k,), which
+    stand at `rows` of the support; `said` (k,) is what it said of them."""
 
     mean: Callable[[Tensor], Tensor]
     missed: Tensor
+    rows: tuple[int, ...] = ()
+    said: Tensor | None = None
 
 
 def adapt_number(
@@ -168,6 +178,7 @@ def leave_one_patient_out(
             return part.centre + part.scale * fit.predict(embeddings)
 
         with torch.no_grad():
-            missed = (mean(support.embeddings[~kept]) - support.targets[~kept]).abs()
-        folds.append(Jackknife(mean, missed))
+            said = mean(support.embeddings[~kept])
+        rows = tuple((~kept).nonzero().flatten().tolist())
+        folds.append(Jackknife(mean, (said - support.targets[~kept]).abs(), rows, said))
     return tuple(folds)

@@ -14,12 +14,17 @@ import torch
 from torch import Tensor
 
 import engine
+from engine.encoders import tabular
 from engine.evidence import Judgement, Prediction, judge
 from engine.evidence.checks import facts_of
+from engine.evidence.judging_numbers import NumberJudgement, NumberPrediction, judge_number
 from engine.jobs.queue import LEARN, Cancelled
 from engine.jobs.work import looks, rooms
+from engine.jobs.work.held_back import judge_held_back
 from engine.jobs.work.looks import Look
-from engine.learners import Step, Support, learner
+from engine.jobs.work.row_data import held_back
+from engine.jobs.work.row_look import table_notes
+from engine.learners import NumberSupport, Step, Support, SupportError, learner
 from engine.nouns import Case, Note, Place
 from engine.projects.digest import marks_digest
 from engine.projects.records import Project, Run
@@ -33,7 +38,7 @@ class Said:
 
     project: Project
     cases: Mapping[str, Case]
-    labels: Mapping[str, str | None]
+    labels: Mapping[str, str | float | None]
     places: Mapping[str, Sequence[Place]]
     regions: Mapping[str, Place]
     split: Split
@@ -46,6 +51,16 @@ class Said:
     def classes(self) -> tuple[str, ...]:
         """The classes that have a labelled case; one without any can't be predicted."""
         return tuple(c for c in self.project.classes if self.split.counts[c])
+
+    @property
+    def table(self) -> str:
+        """The kept table that the cases are rows of, "" for a project of scans."""
+        return str(self.project.settings.get("table", ""))
+
+    @property
+    def numeric(self) -> bool:
+        """Whether a number is learned instead of a class."""
+        return self.project.settings.get("target") == "number"
 
 
 def read_said(project_id: str) -> Said:
@@ -62,7 +77,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     started = time.perf_counter()
     said = read_said(args["project"])
     report(0, 5, Note("work.gathering").to_json())
-    look = choose_look(said, args["look"], args["seed"], report, cancelled)
+    look = choose_look(said, args.get("look", "auto"), args["seed"], report, cancelled)
     looked = time.perf_counter()
     support = support_of(said, look)
     report(3, 5, Note("work.judging", {"count": len(said.split.query)}).to_json())
@@ -72,6 +87,8 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     predictions = {p.case: {**p.to_json(), **_where(look, p)} for p in judgement.predictions}
     before = rooms.store().latest_run(said.project.id)
     record["changed"] = _changed(before, predictions)
+    if said.table:
+        record["held_back"] = judge_held_back(held_back(said.table, said.project.id), predictions)
     run = rooms.store().file_run(said.project.id, record, predictions, reader=args.get("reader", ""))
     keep_cases(run.id, support, query_of(said, look), said.split.query)
     test = {"project": said.project.id, "run": run.id, "reader": args.get("reader", "")}
@@ -82,25 +99,31 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
 def choose_look(said: Said, wanted: str, seed: int, report: Callable[..., None], cancelled: Callable[[], bool]) -> Look:
     """The place where enough was pointed at (the test afterwards says whether that was wise), else the whole scan."""
     cases = [*said.split.support, *said.split.query]
+    if said.table:
+        return looks.row_look(said.table, said.cases, said.split.support, said.split.query)
     if wanted != "whole" and looks.can_point(cases, said.places):
         return looks.place_look(cases, said.places, seed=seed, report=report, cancelled=cancelled)
     return looks.whole_look(cases, said.regions)
 
 
-def support_of(said: Said, look: Look) -> Support:
+def support_of(said: Said, look: Look) -> Support | NumberSupport:
     """The labelled cases as a learner takes them. Raises SupportError where they can't teach."""
     ids = said.split.support
-    return Support(
-        torch.from_numpy(np.stack([look.embeddings[c] for c in ids])),
-        torch.tensor([said.classes.index(said.labels[c]) for c in ids]),
-        said.classes,
-        tuple(patient(said.cases[c]) for c in ids),
-    )
+    groups = tuple(patient(said.cases[c]) for c in ids)
+    if not ids:
+        raise SupportError(Note("learners.one_class", {"name": "-"}))
+    embeddings = torch.from_numpy(np.stack([look.embeddings[c] for c in ids]))
+    if said.numeric:
+        targets = torch.tensor([said.labels[c] for c in ids], dtype=torch.float32)
+        return NumberSupport(embeddings, targets, str(said.project.settings.get("unit", "")), groups)
+    return Support(embeddings, torch.tensor([said.classes.index(said.labels[c]) for c in ids]), said.classes, groups)
 
 
 def query_of(said: Said, look: Look) -> Tensor:
     """(m, d) the cases asked about."""
-    return torch.from_numpy(np.stack([look.embeddings[c] for c in said.split.query]))
+    asked = [look.embeddings[c] for c in said.split.query]
+    width = len(next(iter(look.embeddings.values()), ()))
+    return torch.from_numpy(np.stack(asked)) if asked else torch.zeros(0, width)
 
 
 def patient(case: Case) -> str:
@@ -112,11 +135,13 @@ def _judge(
     args: Mapping[str, Any],
     said: Said,
     look: Look,
-    support: Support,
+    support: Support | NumberSupport,
     report: Callable[..., None],
     cancelled: Callable[[], bool],
-) -> Judgement:
+) -> Judgement | NumberJudgement:
     query = said.split.query
+    groups = [patient(said.cases[c]) for c in query]
+    facts = facts_of([said.cases[c] for c in said.split.support])
 
     def on_step(step: Step) -> None:
         if cancelled():
@@ -128,25 +153,18 @@ def _judge(
             raise Cancelled
         report(3 + 2 * done / total, 5, Note("work.testing").to_json())
 
-    judgement, _ = judge(
-        learner(args["learner"]),
-        support,
-        said.split.support,
-        query_of(said, look),
-        query,
-        [patient(said.cases[c]) for c in query],
-        facts=facts_of([said.cases[c] for c in said.split.support]),
-        seed=args["seed"],
-        on_step=on_step,
-        progress=progress,
-    )
-    return judgement
+    given = (learner(args["learner"]), support, said.split.support, query_of(said, look), query, groups)
+    if isinstance(support, NumberSupport):
+        return judge_number(*given, facts=facts, seed=args["seed"], on_step=on_step)[0]
+    return judge(*given, facts=facts, seed=args["seed"], on_step=on_step, progress=progress)[0]
 
 
-def _record(args: Mapping[str, Any], said: Said, look: Look, judgement: Judgement) -> dict[str, Any]:
+def _record(args: Mapping[str, Any], said: Said, look: Look, judgement: Judgement | NumberJudgement) -> dict[str, Any]:
     """Everything to repeat the run, and what it gave beside the predictions."""
     raw = judgement.to_json()
     raw.pop("predictions")
+    if said.table:
+        raw["notes"] += [n.to_json() for n in table_notes(said.table, said.cases, said.split.support)]
     if look.name == "place":
         # Judged at clicked places, which new cases don't have: the test that follows finds the places by itself.
         raw["notes"] = [n for n in raw["notes"] if n["key"] != "evidence.no_better_than_guessing"]
@@ -155,8 +173,9 @@ def _record(args: Mapping[str, Any], said: Said, look: Look, judgement: Judgemen
         "learner": args["learner"],
         "seed": args["seed"],
         "look": look.name,
-        "asked_look": args["look"],
-        "device": str(rooms.encoder().device).upper(),
+        "asked_look": args.get("look", "auto"),
+        "target": "number" if said.numeric else "class",
+        "device": "CPU" if said.table else str(rooms.encoder().device).upper(),
         "support": [{"case": c, "label": said.labels[c], "at_mm": _at(look, c)} for c in said.split.support],
         "split": {
             "query": list(said.split.query),
@@ -169,7 +188,9 @@ def _record(args: Mapping[str, Any], said: Said, look: Look, judgement: Judgemen
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
-        "hashes": {"encoder": rooms.encoder().identity},
+        "hashes": {"encoder": tabular.identity(), "table": said.table}
+        if said.table
+        else {"encoder": rooms.encoder().identity},
     }
 
 
@@ -178,7 +199,7 @@ def _at(look: Look, case: str) -> list[float] | None:
     return list(places[0].centre_mm) if places else None
 
 
-def _where(look: Look, prediction: Prediction) -> dict[str, Any]:
+def _where(look: Look, prediction: Prediction | NumberPrediction) -> dict[str, Any]:
     """The places looked at in a predicted case, best first, and where its neighbours were looked at."""
     return {
         "places": [p.to_json() for p in look.places.get(prediction.case, ())],
@@ -186,28 +207,42 @@ def _where(look: Look, prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _changed(before: Run | None, predictions: Mapping[str, Mapping]) -> list[dict[str, str]] | None:
-    """Cases whose prediction is another than in the run before; None where this is the first."""
+def _changed(before: Run | None, predictions: Mapping[str, Mapping]) -> list[dict[str, Any]] | None:
+    """Cases whose prediction is another than in the run before; None where this is the first. A number is another
+    where the value before lies outside the new interval."""
     if before is None:
         return None
     old = rooms.store().predictions(before.id)
-    return [
-        {"case": case, "before": old[case]["predicted"], "after": new["predicted"]}
+    pairs = [
+        (case, old[case], new)
         for case, new in predictions.items()
-        if case in old and old[case]["predicted"] != new["predicted"]
+        if case in old and ("value" in old[case]) == ("value" in new)
     ]
+    return [
+        {"case": case, "before": _answer(was), "after": _answer(new)} for case, was, new in pairs if _differs(was, new)
+    ]
+
+
+def _answer(prediction: Mapping[str, Any]) -> str | float:
+    return prediction["value"] if "value" in prediction else prediction["predicted"]
+
+
+def _differs(was: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    if "value" not in new:
+        return was["predicted"] != new["predicted"]
+    return new["low"] is not None and not new["low"] <= was["value"] <= new["high"]
 
 
 @dataclass(frozen=True)
 class KeptCases:
     """What a run learned from and what it was asked: `query` (m, d) of the cases `asked`."""
 
-    support: Support
+    support: Support | NumberSupport
     query: Tensor
     asked: tuple[str, ...]
 
 
-def keep_cases(run_id: str, support: Support, query: Tensor, asked: Sequence[str]) -> None:
+def keep_cases(run_id: str, support: Support | NumberSupport, query: Tensor, asked: Sequence[str]) -> None:
     """Keep the embeddings of a run, so that its evidence can be drawn later from the very same model."""
     folder = rooms.settings().data_dir / "runs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -217,10 +252,11 @@ def keep_cases(run_id: str, support: Support, query: Tensor, asked: Sequence[str
             out,
             embeddings=support.embeddings.numpy(),
             targets=support.targets.numpy(),
-            classes=np.array(support.classes),
+            classes=np.array([] if isinstance(support, NumberSupport) else support.classes, dtype=np.str_),
+            unit=np.array(support.unit if isinstance(support, NumberSupport) else ""),
             groups=np.array(support.groups),
             query=query.numpy(),
-            asked=np.array(asked),
+            asked=np.array(asked, dtype=np.str_),
         )
     part.replace(folder / f"{run_id}.npz")
 
@@ -233,12 +269,13 @@ def kept_cases(run_id: str) -> KeptCases:
     with np.load(path, allow_pickle=False) as raw:
         if "query" not in raw:
             raise Outdated(Note("work.not_kept"))
-        support = Support(
-            torch.from_numpy(raw["embeddings"]),
-            torch.from_numpy(raw["targets"]),
-            tuple(str(c) for c in raw["classes"]),
-            tuple(str(g) for g in raw["groups"]),
-        )
+        embeddings, targets = torch.from_numpy(raw["embeddings"]), torch.from_numpy(raw["targets"])
+        groups = tuple(str(g) for g in raw["groups"])
+        support: Support | NumberSupport
+        if targets.is_floating_point():
+            support = NumberSupport(embeddings, targets, str(raw["unit"]), groups)
+        else:
+            support = Support(embeddings, targets, tuple(str(c) for c in raw["classes"]), groups)
         return KeptCases(support, torch.from_numpy(raw["query"]), tuple(str(c) for c in raw["asked"]))
 
 

@@ -12,8 +12,9 @@ from engine.evidence.folds import Fold, leave_out
 from engine.jobs.queue import Cancelled
 from engine.jobs.work import rooms
 from engine.jobs.work.adapt import KeptCases, Outdated, kept_cases, read_said
+from engine.jobs.work.compare_numbers import compare_numbers
 from engine.jobs.work.leaving_out import place_folds
-from engine.learners import Learner, learners
+from engine.learners import Learner, NumberSupport, learners
 from engine.nouns import Note
 from engine.projects.records import Run
 
@@ -22,6 +23,9 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     """args: run, project. Adds `comparison` to the run's record; methods that are done survive a killed worker."""
     run = rooms.store().run(args["run"])
     kept = kept_cases(run.id)
+    if isinstance(kept.support, NumberSupport):
+        rooms.store().complete_run(run.id, {"comparison": compare_numbers(run, kept, report, cancelled)})
+        return {"run": run.id}
     methods = learners("classes")
     total = 1 + len(methods)  # making the folds is as much work as a method: a finder is taught for each
 

@@ -1,4 +1,4 @@
-"""Two ways of looking at the same cases: the whole scan, or the place where the finding is.
+"""Ways of looking at the same cases: the whole scan, or the place where the finding is; for rows their columns.
 
 A look gives every case one embedding. For the place, clicks teach a finder where to look; a case that a person
 pointed at is embedded there, every other where the finder would look first. Which look is better for a question is
@@ -19,7 +19,8 @@ from engine.encoders.finder import Dense, Finder, encode_place, refine
 from engine.encoders.finder import identity as finder_identity
 from engine.intake import load_volume
 from engine.jobs.work import encode, rooms
-from engine.nouns import Note, Place
+from engine.jobs.work.row_look import row_embeddings
+from engine.nouns import Case, Note, Place
 
 FEWEST_CLICKS = 3  # below it, what a person pointed at is too little to say where to look elsewhere
 PLACES_OFFERED = 5
@@ -37,6 +38,11 @@ class Look:
 def whole_look(cases: Sequence[str], regions: Mapping[str, Place]) -> Look:
     """The embedding made when the case arrived, or that of the region a person narrowed it to."""
     return Look("whole", {c: encode.whole(c, regions.get(c)).embedding for c in cases})
+
+
+def row_look(table: str, cases: Mapping[str, Case], support: Sequence[str], asked: Sequence[str]) -> Look:
+    """Rows of a kept table, as numbers that are scaled by the labelled rows alone. Raises Refusal."""
+    return Look("row", row_embeddings(table, cases, support, asked))
 
 
 def can_point(cases: Sequence[str], places: Mapping[str, Sequence[Place]]) -> bool:

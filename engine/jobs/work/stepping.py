@@ -10,8 +10,8 @@ import torch
 
 from engine.jobs.queue import Cancelled
 from engine.jobs.work import rooms
-from engine.jobs.work.adapt import kept_cases
-from engine.learners import Adapted, learner
+from engine.jobs.work.adapt import KeptCases, kept_cases
+from engine.learners import Adapted, AdaptedNumber, Learner, NumberSupport, adapt_number, learner
 from engine.nouns import Note
 
 DIGITS = 4  # of a probability; a page draws it
@@ -26,6 +26,8 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     """
     run = rooms.store().run(args["run"])
     kept, method, seed = kept_cases(run.id), learner(run.record["learner"]), run.record["seed"]
+    if isinstance(kept.support, NumberSupport):
+        return number_steps(kept, method, seed, report, cancelled)
     steps = inner_steps(method.adapt(kept.support, seed=seed))
     models = []
     for count in range(steps + 1 if steps else 0):
@@ -48,7 +50,28 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     }
 
 
-def inner_steps(adapted: Adapted) -> int:
+def number_steps(
+    kept: KeptCases, method: Learner, seed: int, report: Callable, cancelled: Callable[[], bool]
+) -> dict[str, Any]:
+    """The same for a number: {"steps", "loss", "count", "cases": {case: [k + 1 values]}}, in the target's unit."""
+    steps = inner_steps(adapt_number(method, kept.support, seed=seed))
+    models = []
+    for count in range(steps + 1 if steps else 0):
+        if cancelled():
+            raise Cancelled
+        report(count, steps + 1, Note("work.stepping", {"step": count, "steps": steps}).to_json())
+        models.append(adapt_number(method, kept.support, steps=count, seed=seed))
+    with torch.no_grad():
+        asked = [model.mean(kept.query).tolist() for model in models]
+    return {
+        "steps": steps,
+        "loss": [round(model.trace[-1].loss, DIGITS) for model in models],
+        "count": len(kept.support.targets),
+        "cases": {case: [each[i] for each in asked] for i, case in enumerate(kept.asked)},
+    }
+
+
+def inner_steps(adapted: Adapted | AdaptedNumber) -> int:
     """How many inner steps a method took: those it can be stopped between, 0 for one that solves at once."""
     numbers = [step.step for step in adapted.trace]
     walked = len(numbers) > 1 and numbers == list(range(len(numbers)))

@@ -67,8 +67,7 @@ def take_in_folder(
     refused, drafts = told_once(taken, read, of_rows), 0
     for table in read.tables:
         if len(table.columns) < 2 or not len(table):
-            why = "table_narrow" if len(table) else "table_empty"
-            refused.append(Refused(table.name, Note(f"refused.{why}")))
+            refused.append(Refused(table.name, Note("refused.table_narrow" if len(table) else "refused.table_empty")))
             continue
         store.add_draft(project, table, propose(table), upload=upload, reader=reader)
         drafts += 1

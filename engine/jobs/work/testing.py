@@ -8,20 +8,23 @@ from typing import Any
 
 from engine.evidence.conformal import LEVELS, prediction_sets
 from engine.evidence.folds import LeftOut, judge_folds, leave_out
+from engine.evidence.judging_numbers import number_tested
 from engine.jobs.queue import LEARN, Cancelled
 from engine.jobs.work import looks, rooms
 from engine.jobs.work.adapt import KeptCases, kept_cases, read_said, support_of
 from engine.jobs.work.leaving_out import place_folds
-from engine.learners import Support, learner
+from engine.learners import NumberSupport, Support, adapt_number, learner
 from engine.nouns import Note
 
 CONTROLS = ("nearest", "logistic")
+NUMBER_CONTROLS = ("nearest", "ridge")
 
 
 def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: project, run, reader. Adds to the run's record what the labelled cases say of it.
 
-    `tests`: whole, place (with enough clicks), the controls as the run looked. `sets`: for each predicted case the
+    `tests`: whole, place (with enough clicks) or row, the controls as the run looked; for a number {"count", "mae",
+    "mean_mae", "r2"}. `sets`: for each predicted case the
     classes that can't be excluded. Where the page left it open where to look and the whole scan tests better than the
     place, the project is adapted once more with the whole scan; a tie stays with the place, since there somebody
     showed where to look.
@@ -38,11 +41,17 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         if cancelled():
             raise Cancelled
 
-    whole = support_of(said, looks.whole_look(said.split.support, said.regions))
-    folds = {"whole": leave_out(whole, seed)}
-    if looks.can_point([*said.split.support, *said.split.query], said.places):
+    tests: dict[str, Any]
+    if said.numeric:
+        tests = {"row": number_tests(name, kept.support, seed, tick)}
+        tests |= {control: number_tests(control, kept.support, seed, tick) for control in NUMBER_CONTROLS}
+        rooms.store().complete_run(run.id, {"tests": tests})
+        return tests
+    whole = kept.support if said.table else support_of(said, looks.whole_look(said.split.support, said.regions))
+    folds = {"row" if said.table else "whole": leave_out(whole, seed)}
+    if not said.table and looks.can_point([*said.split.support, *said.split.query], said.places):
         folds["place"] = place_folds(said, kept.support if look == "place" else whole, seed, report, cancelled)
-    tests: dict[str, Any] = {}
+    tests = {}
     sets: dict[str, Any] = {}
     for each, parts in folds.items():
         mine = each == look
@@ -50,7 +59,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         tests[each] = _counts(left_out, whole)
         if mine and left_out.asked is not None:
             sets = _sets(left_out, kept)
-    same = folds.get(look, folds["whole"])
+    same = folds[look] if look in folds else folds["whole"]
     for control in CONTROLS:
         tests[control] = _counts(judge_folds(learner(control), whole, same, seed, tick), whole)
     rooms.store().complete_run(run.id, {"tests": tests, "sets": sets})
@@ -59,6 +68,13 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         again = {"project": args["project"], "learner": name, "seed": seed, "look": "whole", "reader": args["reader"]}
         rooms.queue().file("adapt", again, lane=LEARN, key=f"adapt-{args['project']}")
     return tests
+
+
+def number_tests(name: str, support: NumberSupport, seed: int, tick: Callable[[], None]) -> dict[str, Any]:
+    """A method on the labelled numbers, each by a model without its patient."""
+    tick()
+    found = number_tested(adapt_number(learner(name), support, seed=seed))
+    return {key: value for key, value in found.to_json().items() if key != "predicted"}
 
 
 def _counts(left_out: LeftOut, support: Support) -> dict[str, Any]:

@@ -12,7 +12,10 @@ import engine.sentences
 import engine.tables
 
 ROOM = Path(engine.tables.__file__).parent
-SOURCE = "\n".join(p.read_text("utf-8") for p in ROOM.glob("*.py"))
+JOBS = ROOM.parent / "jobs" / "work"
+SOURCE = "\n".join(
+    p.read_text("utf-8") for p in (*ROOM.glob("*.py"), JOBS / "take_in.py", JOBS / "tables.py", *JOBS.glob("row_*.py"))
+)
 WORDS = Path(engine.sentences.__file__).parent
 
 
