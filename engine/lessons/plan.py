@@ -120,10 +120,75 @@ PLANS: tuple[Plan, ...] = (
         "Snell, Swersky & Zemel 2017; Vinyals et al. 2016", "https://arxiv.org/abs/1703.05175",
     ),
     Plan(
+        "steps", 1,
+        {
+            "labels": Labels("0a-1a-5a-7b-8b-10b-12c-15c", 16, "abc"), "rate": Choice("1", ("0.25", "1", "4", "16")),
+            "learner": Choice("maml", ("maml", "anil")),
+        },
+        ("engine/learners/maml.py", "engine/learners/head.py", "engine/lessons/steps.py"),
+        "Finn, Abbeel & Levine 2017", "https://arxiv.org/abs/1703.03400",
+        {"step": Number(0, 0, 20, 1)},
+    ),
+    Plan(
+        "optimiser", 1,
+        {
+            "labels": Labels("0a-1a-5a-7b-8b-10b-12c-15c", 16, "abc"),
+            "sgd": Choice("0.2", ("0.05", "0.2", "0.5", "1")),
+            "adam": Choice("0.03", ("0.01", "0.03", "0.1", "0.5")),
+        },
+        ("engine/learners/lstm_meta.py", "engine/learners/adam.py", "engine/lessons/optimiser.py"),
+        "Ravi & Larochelle 2017", "https://openreview.net/forum?id=rJY0-Kcll",
+    ),
+    Plan(
+        "ambiguous", 1,
+        {
+            "points": Number(3, 2, 12, 1), "truth": Choice("wave", ("wave", "line")), "models": Number(20, 5, 50, 5),
+            "seed": SEED,
+        },
+        ("engine/learners/platipus.py", "engine/lessons/ambiguous.py"),
+        "Finn, Xu & Levine 2018", "https://arxiv.org/abs/1806.02817",
+    ),
+    Plan(
+        "shortcut", 1,
+        {
+            "rise": Number(250, 100, 400, 50), "taught": Choice("home", ("home", "both")),
+            "mark": Choice("on", ("on", "off")), "learner": Choice("maml", ("maml", "logistic", "protonet")),
+        },
+        ("engine/learners/maml.py", "engine/evidence/attribution.py", "engine/lessons/shortcut.py"),
+        "Geirhos et al. 2020", "https://arxiv.org/abs/2004.07780",
+    ),
+    Plan(
+        "patients", 1,
+        {
+            "taught": Number(3, 1, 3, 1), "learner": Choice("nearest", ("nearest", "protonet", "logistic")),
+            "seed": SEED,
+        },
+        ("engine/evidence/folds.py", "engine/learners/nearest.py", "engine/lessons/patients.py"),
+        "Roberts et al. 2021", "https://doi.org/10.1038/s42256-021-00307-0",
+    ),
+    Plan(
         "intervals", 1,
         {"cases": Number(5, 1, 400, 1), "wrong": Number(1, 0, 200, 1), "claim": Number(70, 55, 95, 5), "seed": SEED},
         ("engine/evidence/ranges.py", "engine/lessons/intervals.py"),
         "Clopper & Pearson 1934, Biometrika 26", "https://doi.org/10.1093/biomet/26.4.404",
+    ),
+    Plan(
+        "saliency", 1,
+        {
+            "case": Number(3, 0, 15, 1), "method": Choice("gradcam", ("gradcam", "ig", "stages")), "seed": SEED,
+        },
+        ("engine/evidence/saliency.py", "engine/evidence/attribution.py", "engine/lessons/saliency.py"),
+        "Adebayo et al. 2018", "https://arxiv.org/abs/1810.03292",
+    ),
+    Plan(
+        "abstain", 1,
+        {
+            "labelled": Number(5, 2, 20, 1), "hard": Number(1.0, 0.4, 2.0, 0.2),
+            "learner": Choice("protonet", ("protonet", "logistic", "maml")), "seed": SEED,
+        },
+        ("engine/evidence/uncertainty.py", "engine/learners/protonet.py", "engine/lessons/abstain.py"),
+        "Guo et al. 2017; El-Yaniv & Wiener 2010", "https://arxiv.org/abs/1706.04599",
+        {"threshold": Number(70, 50, 99, 1)},
     ),
 )  # fmt: skip
 BY_NAME = {plan.name: plan for plan in PLANS}

@@ -1,4 +1,4 @@
-"""The demo's scans as lessons need them: read once in a process's life, cut to what a lesson looks at.
+"""The demo's scans as lessons need them: single slices, read once in a process's life.
 
 The files are our own (assets/demo), made by `engine.phantoms`; nothing of a hospital ever comes this way.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -23,13 +24,13 @@ from engine.phantoms.demo import DEMO_FOLDER, DemoSeries, demo_mask, demo_series
 # In this order on the plane of lesson two; classes a, b, c.
 FINDINGS = ("smooth", "spiculated", "ground_glass")
 LUNG = (-600.0, 1500.0)
-TILE = 96  # px of a case's small picture
+TILE = 64  # px of a case's small picture
 POINT_MM = 40.0  # of a bare point's square (`engine.encoders.framing`)
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A finding of the demo: the study, the volume and the place of the finding in mm."""
+    """A finding of the demo: the study, the slices round the finding, and its place in mm."""
 
     series: DemoSeries
     volume: Volume
@@ -46,17 +47,32 @@ def encoder() -> Encoder:
 
 
 @cache
-def read(file: str) -> Volume:
-    """The volume of a demo study, foot first."""
-    series = next(s for s in demo_series() if s.file == file)
-    slices = []
+def _names(file: str) -> tuple[str, ...]:
+    """The files of a study's slices, foot first."""
     with zipfile.ZipFile(DEMO_FOLDER / file) as packed:
-        for name in packed.namelist():
-            data = pydicom.dcmread(io.BytesIO(packed.read(name)))
-            hu = data.pixel_array * float(data.RescaleSlope) + float(data.RescaleIntercept)
-            slices.append((float(data.ImagePositionPatient[2]), hu.astype(np.int16)))
-    slices.sort(key=lambda pair: pair[0])
-    return Volume(np.stack([hu for _, hu in slices]), series.geometry, True, (LUNG,))
+        names = packed.namelist()
+        first, last = (
+            pydicom.dcmread(io.BytesIO(packed.read(name)), stop_before_pixels=True) for name in (names[0], names[-1])
+        )
+    rising = first.ImagePositionPatient[2] < last.ImagePositionPatient[2]
+    return tuple(names if rising else reversed(names))
+
+
+@cache
+def cut(file: str, at: int) -> np.ndarray:
+    """int16 (rows, columns) HU: one slice of a demo study, counted from the feet. Decodes that one alone."""
+    with zipfile.ZipFile(DEMO_FOLDER / file) as packed:
+        data = pydicom.dcmread(io.BytesIO(packed.read(_names(file)[at])))
+    return (data.pixel_array * float(data.RescaleSlope) + float(data.RescaleIntercept)).astype(np.int16)
+
+
+def volume(series: DemoSeries, slices: Sequence[int]) -> Volume:
+    """Evenly spaced slices of a study as a volume of their own, in their place."""
+    geometry, step = series.geometry, slices[1] - slices[0] if len(slices) > 1 else 1
+    origin = tuple(float(v) for v in geometry.to_mm(np.array([slices[0], 0.0, 0.0])))
+    spacing = (geometry.spacing_mm[0] * step, *geometry.spacing_mm[1:])
+    placed = replace(geometry, origin_mm=origin, spacing_mm=spacing)
+    return Volume(np.stack([cut(series.file, s) for s in slices]), placed, True, (LUNG,))
 
 
 @cache
@@ -68,7 +84,8 @@ def findings(kinds: tuple[str, ...] = FINDINGS) -> tuple[Scan, ...]:
             if series.truth.finding == kind:
                 middle = np.argwhere(demo_mask(series.uid)).mean(0)
                 centre = tuple(float(v) for v in series.geometry.to_mm(middle))
-                found.append(Scan(series, read(series.file), Place(centre, None, "point", "person")))
+                slices = range(max(round(middle[0]) - 1, 0), min(round(middle[0]) + 2, len(_names(series.file))))
+                found.append(Scan(series, volume(series, slices), Place(centre, None, "point", "person")))
     return tuple(found)
 
 
