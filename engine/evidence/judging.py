@@ -13,6 +13,7 @@ from engine.evidence.embedding_map import embedding_map
 from engine.evidence.folds import MOST_FOLDS
 from engine.evidence.neighbours import nearest_labelled, typical_cases
 from engine.evidence.nouns import Judgement, Prediction
+from engine.evidence.teach_next import teach_next
 from engine.evidence.uncertainty import (
     DRAWS,
     calibrated,
@@ -22,6 +23,7 @@ from engine.evidence.uncertainty import (
     unlike,
 )
 from engine.learners import Adapted, Learner, OnStep, Support
+from engine.nouns import Note
 
 Progress = Callable[[int, int], None]
 
@@ -90,8 +92,22 @@ def judge(
         share,
         tuple(notes),
         time.perf_counter() - started,
+        _next_cases(support, query, tuple(query_cases), tuple(query_groups), probabilities, predictions),
     )
     return judgement, adapted
+
+
+def _next_cases(
+    support: Support,
+    query: Tensor,
+    cases: tuple[str, ...],
+    groups: tuple[str, ...],
+    probabilities: Tensor,
+    predictions: tuple[Prediction, ...],
+) -> tuple[tuple[str, Note], ...]:
+    strange = [p.unlike_flag for p in predictions]
+    found = teach_next(probabilities, support.classes, query, groups, support.embeddings, strange=strange)
+    return tuple((cases[p.index], p.reason) for p in found)
 
 
 def _predictions(

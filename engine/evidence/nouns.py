@@ -119,6 +119,7 @@ class Judgement:
 
     `trace`: (step, loss, seconds) of the adaptation. `map_share`: how much of the differences between cases the two
     directions of the map show (0..1). `temperature`: what the scores were divided by after leave-one-patient-out.
+    `next_cases`: which cases would teach most if they were labelled next, and why.
     """
 
     learner: str
@@ -131,10 +132,12 @@ class Judgement:
     map_share: float
     notes: tuple[Note, ...]
     seconds: float
+    next_cases: tuple[tuple[str, Note], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         raw = asdict(self)
         raw["predictions"] = [p.to_json() for p in self.predictions]
+        raw["next_cases"] = [{"case": case, "reason": note.to_json()} for case, note in self.next_cases]
         raw["notes"] = [n.to_json() for n in self.notes]
         return raw
 
@@ -151,4 +154,5 @@ class Judgement:
             raw["map_share"],
             tuple(Note.from_json(n) for n in raw["notes"]),
             raw["seconds"],
+            tuple((n["case"], Note.from_json(n["reason"])) for n in raw.get("next_cases", ())),
         )
