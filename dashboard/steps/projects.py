@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import frame, state
 from dashboard.state import Page
+from dashboard.steps import gallery
 from dashboard.upload import IMPORT, drop_zone
 from engine.jobs.queue import INTAKE
 
@@ -16,14 +17,22 @@ def show(page: Page) -> None:
         with left:
             frame.heading(words("app.name"))
             frame.card(words("app.tagline"), quiet=words("projects.intro"))
+        task = gallery.shown()
         with centre:
-            frame.heading(words("projects.title"))
-            for project in page.store.projects():
-                _row(page, project)
+            if task:
+                gallery.read(page, task)
+            else:
+                frame.heading(words("projects.title"))
+                for project in page.store.projects():
+                    _row(page, project)
+                gallery.cards(page)
         with right:
-            _make(page)
-            frame.heading(words("projects.import_title"))
-            _import(page)
+            if task:
+                gallery.act(page, task)
+            else:
+                _make(page)
+                frame.heading(words("projects.import_title"))
+                _import(page)
 
 
 def _import(page: Page) -> None:
@@ -60,22 +69,32 @@ def _row(page: Page, project) -> None:
     with st.container(border=True, key=f"project-{project.id}"):
         text, button = st.columns((3, 1), vertical_alignment="center")
         with text:
-            st.html(f'<div class="hf-big">{frame.html.escape(project.name)}</div>')
             parts = [words("projects.cases", count=len(cases)), words("projects.labelled", count=labelled)]
             if project.demo:
                 parts.append(words("projects.demo_badge"))
-            frame.quiet(" · ".join(parts))
+            name, what = frame.html.escape(project.name), frame.html.escape(" · ".join(parts))
+            st.html(f'<div class="hf-project">{name}</div><p class="hf-quiet">{what}</p>')
         with button:
             if st.button(words("projects.open"), key=f"open-{project.id}", type="primary", width="stretch"):
                 state.go("label" if cases else "gather", project=project.id)
                 st.rerun()
-            if project.demo:
-                if st.button(words("projects.demo_reset"), key=f"reset-{project.id}", type="tertiary"):
-                    page.store.reset_project(project.id, reader=page.reader)
-                    page.queue.file("demo", {"project": project.id, "again": True}, lane=INTAKE, priority=1)
-                    st.rerun()
-            elif st.button(words("projects.delete"), key=f"delete-{project.id}", type="tertiary"):
+        with st.container(horizontal=True, key=f"project-tools-{project.id}"):
+            again = project.demo and st.button(words("projects.demo_reset"), key=f"reset-{project.id}", type="tertiary")
+            if again:
+                _reset(page, project)
+                st.rerun()
+            own = not project.demo or "gallery" in project.settings  # made by a person, from a ready task too
+            if own and st.button(words("projects.delete"), key=f"delete-{project.id}", type="tertiary"):
                 _confirm(page, project)
+
+
+def _reset(page: Page, project) -> None:
+    """A demo project back to its first labels, which a job gives anew."""
+    if "gallery" in project.settings:
+        gallery.reset(page, project)
+        return
+    page.store.reset_project(project.id, reader=page.reader)
+    page.queue.file("demo", {"project": project.id, "again": True}, lane=INTAKE, priority=1)
 
 
 def _confirm(page: Page, project) -> None:
