@@ -106,6 +106,13 @@ class TableReaders(Readers):
         np.save(Path(request["out"]) / "descriptors.npy", found.descriptors, allow_pickle=False)
         return {"keys": found.keys, "problems": found.problems}
 
+    def do_fragments(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The atoms of each fragment of one molecule, by the bits it sets."""
+        from engine.tables import molecules
+
+        found = molecules.fragments(request["smiles"])
+        return {"fragments": {bit: places for bit, places in enumerate(found) if places}}
+
     def do_draw(self, request: dict[str, Any]) -> dict[str, Any]:
         from engine.tables import molecules
 

@@ -11,7 +11,7 @@ from engine.nouns import Note
 from engine.sentences import Refusal
 from engine.tables.cells import listed
 from engine.tables.limits import TableLimits
-from engine.tables.molecules import COUNTS, DESCRIPTORS, Molecules
+from engine.tables.molecules import BITS, COUNTS, DESCRIPTORS, Molecules
 from engine.tables.nouns import Table
 from engine.tables.reading import reader
 
@@ -74,6 +74,17 @@ def invalid_rows(table: Table, column: str, molecules: Molecules) -> list[Note]:
         rows = np.sort(table.lines[[i for i, each in molecules.problems.items() if each == why]])
         notes.append(Note(f"table.smiles_{why}", {"column": column, "count": len(rows), "rows": listed(rows)}))
     return notes
+
+
+def fragments_of(smiles: str) -> list[list[list[int]]]:
+    """By fingerprint bit the atoms of each place of its fragment; see `engine.tables.molecules.fragments`. Raises
+    Refusal for what is no molecule."""
+    limits = TableLimits()
+    with reader(limits) as (child, _):
+        answer = child.ask("fragments", smiles=smiles[: limits.molecule_characters + 1], seconds=limits.header_seconds)
+    if "refused" in answer:
+        raise Refusal(Note.from_json(answer["refused"]))
+    return [answer["fragments"].get(str(bit), []) for bit in range(BITS)]
 
 
 def draw_molecule(smiles: str, **options) -> str:

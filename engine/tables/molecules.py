@@ -29,8 +29,9 @@ MOST_COUNT = 255
 @dataclass(frozen=True)
 class Molecules:
     """`counts` (n, 2048 + 329) uint8: how often each circular fragment stands in a molecule, then its structural keys
-    (`engine.tables.structure`). `descriptors` (n, 20) float32, NaN where one cannot be computed. `keys` (n,): canonical SMILES of the largest part, "" for an invalid one: equal
-    keys are the same substance. `problems`: why a row is invalid, by position: "empty", "syntax", "chemistry", "large"
+    (`engine.tables.structure`). `descriptors` (n, 20) float32, NaN where one cannot be computed. `keys` (n,): canonical
+    SMILES of the largest part, "" for an invalid one: equal keys are the same substance. `problems`: why a row is
+    invalid, by position: "empty", "syntax", "chemistry", "large"
     or "long"; its other values are zero and NaN."""
 
     counts: np.ndarray
@@ -133,4 +134,22 @@ def atom_bits(smiles: str) -> list[list[tuple[int, int]]]:
     found: list[list[tuple[int, int]]] = [[] for _ in range(BITS)]
     for bit, places in kept.GetBitInfoMap().items():
         found[bit] = [(int(a), int(r)) for a, r in places]
+    return found
+
+
+def fragments(smiles: str) -> list[list[list[int]]]:
+    """By fingerprint bit (2048): the atoms of each place where its fragment stands in this molecule."""
+    molecule, problem = parse(smiles)
+    if molecule is None:
+        raise Refusal(f"smiles_{problem}", row=1)
+    return [[_within(molecule, atom, radius) for atom, radius in places] for places in atom_bits(smiles)]
+
+
+def _within(molecule: Any, atom: int, radius: int) -> list[int]:
+    """The atoms at most `radius` bonds away, the atom itself first."""
+    found = [atom]
+    ring = [atom]
+    for _ in range(radius):
+        ring = sorted({n.GetIdx() for a in ring for n in molecule.GetAtomWithIdx(a).GetNeighbors()} - set(found))
+        found += ring
     return found

@@ -16,7 +16,7 @@ from engine.nouns import Note
 from engine.sentences import Refusal
 from engine.tables.keeping import kept_dictionary, load_table
 from engine.tables.molecule_reading import invalid_rows, read_molecules
-from engine.tables.molecules import Molecules
+from engine.tables.molecules import COUNTS, Molecules
 from engine.tables.nouns import Dictionary, Table
 from engine.tables.rows import texts_of
 
@@ -56,7 +56,8 @@ def molecules_of(folder: Path, table: Table, column: str) -> Molecules:
     if path.exists():
         with np.load(path, allow_pickle=False) as raw:
             problems = {int(k): v for k, v in json.loads(str(raw["problems"])).items()}
-            return Molecules(raw["counts"], raw["descriptors"], tuple(str(k) for k in raw["keys"]), problems)
+            if raw["counts"].shape == (len(table), COUNTS):
+                return Molecules(raw["counts"], raw["descriptors"], tuple(str(k) for k in raw["keys"]), problems)
     texts = texts_of(table.frame[column])
     found = read_molecules([None if text != text else str(text) for text in texts])
     part = path.with_suffix(".part")

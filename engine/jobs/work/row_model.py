@@ -1,0 +1,142 @@
+"""The model of a run as a function of a row's own values; kept in the worker, since what-ifs ask it again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from engine.encoders.tabular import Prepared
+from engine.jobs.work import rooms
+from engine.jobs.work.adapt import Outdated, kept_cases
+from engine.jobs.work.row_data import RowData, row_data
+from engine.jobs.work.row_look import position, prepared_for
+from engine.learners import Adapted, AdaptedNumber, NumberSupport, Support, adapt_number, learner
+from engine.nouns import Case, Note
+from engine.projects.records import Run
+from engine.sentences import Refusal
+from engine.tables import Table
+from engine.tables.molecule_reading import read_molecules
+from engine.tables.rows import Rows, apply
+
+
+@dataclass(frozen=True)
+class RowModel:
+    """`adapted` answers for embeddings that `prepared` makes of rows of `data`; `cases` by id are the project's."""
+
+    run: Run
+    data: RowData
+    prepared: Prepared
+    support: Support | NumberSupport
+    taught: tuple[str, ...]
+    adapted: Adapted | AdaptedNumber
+    cases: Mapping[str, Case]
+
+    @property
+    def numeric(self) -> bool:
+        return isinstance(self.adapted, AdaptedNumber)
+
+    def probabilities(self, rows: Rows) -> Tensor:
+        """(m, c) of rows as the plan makes them."""
+        with torch.no_grad():
+            return self.adapted.probabilities(self.embed(rows))
+
+    def embed(self, rows: Rows) -> Tensor:
+        """(m, e) embeddings of rows as the plan makes them."""
+        return self.prepared.embed(torch.from_numpy(rows.values), torch.from_numpy(rows.missing))
+
+    def answer(self, inputs: Tensor, target: int) -> Tensor:
+        """(m, 2 d): values, then 0..1 how much of each is missing -> (m,) the log-odds of class `target` against all
+        others, or the number. Differentiable; each row by itself."""
+        values, missing = inputs.chunk(2, dim=1)
+        embeddings = self.prepared.embed(values, missing)
+        if self.numeric:
+            return self.adapted.mean(embeddings)
+        logits = self.adapted.logits(embeddings)
+        others = [k for k in range(logits.shape[1]) if k != target]
+        return logits[:, target] - logits[:, others].logsumexp(1)
+
+
+@lru_cache(maxsize=4)
+def row_model(run_id: str) -> RowModel:
+    """The model of a run again: the same labelled rows and seed give the same model. Raises Outdated, Refusal."""
+    run = rooms.store().run(run_id)
+    if run.record["look"] != "row":
+        raise Refusal(Note("work.not_rows"))
+    kept = kept_cases(run_id)
+    cases = {c.id: c.case for c in rooms.store().cases(run.project_id)}
+    taught = tuple(each["case"] for each in run.record["support"])
+    if any(c not in cases for c in taught):
+        raise Outdated(Note("work.not_kept"))
+    table = run.record["hashes"]["table"]
+    method, seed = learner(run.record["learner"]), run.record["seed"]
+    adapted: Adapted | AdaptedNumber
+    if isinstance(kept.support, NumberSupport):
+        adapted = adapt_number(method, kept.support, seed=seed)
+    else:
+        adapted = method.adapt(kept.support, seed=seed).with_temperature(run.record["temperature"])
+    prepared = prepared_for(table, cases, taught)
+    return RowModel(run, row_data(table), prepared, kept.support, taught, adapted, cases)
+
+
+def case_of(model: RowModel, case_id: str) -> Case:
+    """A row that the run was asked about or learned from. Raises Outdated where it is not in the project any more."""
+    if case_id not in model.cases:
+        raise Outdated(Note("work.not_kept"))
+    return model.cases[case_id]
+
+
+def changed_row(model: RowModel, case: Case, values: Mapping[str, Any]) -> Rows:
+    """The numbers of one row with some of its values changed: {column: number, text, ISO date, or None for missing}.
+
+    Raises Refusal that names a column that is not learned from, or a text where a number or date is expected.
+    """
+    row = position(case)
+    one = model.data.table.take(np.array([row]))
+    frame = one.frame.astype({c: object for c in values if c in one.frame.columns and _is_words(one.frame[c])})
+    learned = {each.column for each in model.prepared.plan.columns}
+    molecules = {name: _one_molecule(found, row) for name, found in model.data.molecules.items()}
+    for column, value in values.items():
+        if column not in learned:
+            raise Refusal(Note("work.not_learned_from", {"column": column}))
+        if column in molecules:
+            molecules[column] = read_molecules([None if value is None else str(value)])
+        else:
+            frame[column] = _typed(frame[column], column, value)
+    return apply(model.prepared.plan, replace_frame(one, frame), None, molecules or None)
+
+
+def replace_frame(table: Table, frame: pd.DataFrame) -> Table:
+    return replace(table, frame=frame)
+
+
+def _one_molecule(found: Any, row: int) -> Any:
+    problems = {0: found.problems[row]} if row in found.problems else {}
+    return replace(
+        found, counts=found.counts[row : row + 1], descriptors=found.descriptors[row : row + 1],
+        keys=found.keys[row : row + 1], problems=problems,
+    )  # fmt: skip
+
+
+def _is_words(column: pd.Series) -> bool:
+    return column.dtype.kind not in "fM"
+
+
+def _typed(column: pd.Series, name: str, value: Any) -> pd.Series:
+    """One cell in the type of its column."""
+    if value is None or value == "":
+        return pd.Series([None], dtype=column.dtype)
+    try:
+        if column.dtype.kind == "f":
+            return pd.Series([float(str(value).replace(",", "."))])
+        if column.dtype.kind == "M":
+            return pd.Series([np.datetime64(str(value), "s")])
+    except ValueError as error:
+        raise Refusal(Note("work.not_that_kind", {"column": name, "value": str(value)[:40]})) from error
+    return pd.Series([str(value)], dtype="object")
