@@ -17,6 +17,7 @@ from engine.jobs.work import (
     demo,
     encode,
     explain,
+    explain_row,
     export,
     gallery,
     lesson,
@@ -27,6 +28,7 @@ from engine.jobs.work import (
     tables,
     take_in,
     testing,
+    what_if,
 )
 from engine.learners import learners
 
@@ -46,6 +48,8 @@ KINDS: dict[str, Callable[..., Any]] = {
     "open_project": open_project.run,
     "gallery": gallery.run,
     "keep_table": tables.run,
+    "explain_row": explain_row.run,
+    "what_if": what_if.run,
     "propose_again": tables.propose_again,
 }
 
