@@ -11,14 +11,27 @@ from dashboard.words import Words
 from engine.nouns import Note
 from engine.sentences import table
 
+IMAGES, ROWS, NUMBERS = "learners", "learners_rows", "learners_numbers"  # settings of the store
+FOR_ROWS = "incontext"  # the method for rows where nobody has chosen one: ahead on small tables (docs/results.md)
 _LINE = "learners.line_"
 
 
 def learner_names(page: Page) -> tuple[str, ...]:
-    """What the engine offers, as its worker wrote it down when it started; before its first start, what has texts."""
-    listed = page.store.get_setting("learners")
+    """What the engine offers for this project's cases, as its worker wrote it down when it started; before its first
+    start, what has texts."""
+    listed = page.store.get_setting(NUMBERS if page.numeric else ROWS if page.of_rows else IMAGES)
     described = (key.removeprefix(_LINE) for key in table("en") if key.startswith(_LINE))
     return tuple(listed or (name for name in described if f"adapt.learner_{name}" in page.words))
+
+
+def default_learner(page: Page) -> str:
+    """The project's choice; else the method that fits its kind of cases."""
+    names = learner_names(page)
+    chosen = page.project.settings.get("learner")
+    if chosen and (chosen in names or not page.of_rows):
+        return chosen
+    wanted = FOR_ROWS if page.of_rows else "protonet"
+    return wanted if wanted in names or not page.of_rows else names[0]
 
 
 def learner_title(words: Words, name: str) -> str:

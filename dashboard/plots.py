@@ -118,7 +118,10 @@ def paths(
     figure.update_xaxes(title=x_title)
     every = [value for case in cases for value in case["values"]] or [0.0, 1.0]
     figure.update_xaxes(nticks=8)
-    figure.update_yaxes(range=[max(-0.02, min(every) - 0.05), min(1.02, max(every) + 0.05)], nticks=5)
+    low, high = min(every), max(every)
+    if low >= 0 and high <= 1:
+        low, high = max(-0.02, low - 0.05), min(1.02, high + 0.05)
+    figure.update_yaxes(range=[low, high], nticks=5)
     return _plain(figure, height, axes=True)
 
 
@@ -143,6 +146,89 @@ def deletion(
     figure.update_yaxes(title=words["y"], range=[-0.02, 1.02])
     figure = _plain(figure, 190, axes=True)
     return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.18, "x": 0})
+
+
+def waterfall(
+    base: float,
+    output: float,
+    parts: Sequence[tuple[str, float]],
+    words: Mapping[str, str],
+    *,
+    colour: str,
+    height: int,
+    digits: int = 2,
+) -> go.Figure:
+    """From what is said of a usual labelled row to what is said of this one, a bar a column.
+
+    `parts`: (text, amount) from the top, in the order drawn; they add up from `base` to `output`, which have rows of
+    their own above and below. What speaks for the answer has its colour, what speaks against it is grey.
+    `words`: the texts of "base", "output" and "x".
+    """
+    texts = [words["base"], *(text for text, _ in parts), words["output"]]
+    rows = list(range(len(texts)))
+    starts, at = [], base
+    for _, amount in parts:
+        starts.append(at)
+        at += amount
+    figure = go.Figure()
+    figure.add_bar(
+        y=rows[1:-1],
+        x=[amount for _, amount in parts],
+        base=starts,
+        orientation="h",
+        width=0.62,
+        marker={"color": [colour if amount > 0 else NEUTRAL for _, amount in parts]},
+        hovertemplate="%{customdata}<extra></extra>",
+        customdata=[f"{html.escape(text)}: {amount:+.{digits}f}" for text, amount in parts],
+    )
+    ends = [(rows[0], base), (rows[-1], output)]
+    figure.add_scatter(
+        x=[value for _, value in ends],
+        y=[row for row, _ in ends],
+        mode="markers",
+        marker={"symbol": "diamond", "size": 11, "color": [NEUTRAL, colour]},
+        hovertemplate="%{x:." + str(digits) + "f}<extra></extra>",
+    )
+    at = base
+    for row, (_, amount) in enumerate([*parts, ("", 0.0)]):
+        # From where one row ends down to where the next begins.
+        figure.add_shape(
+            type="line", x0=at, x1=at, y0=row, y1=row + 1, line={"color": NEUTRAL, "width": 1, "dash": "dot"}
+        )
+        at += amount
+    _amounts(figure, base, output, parts, starts, digits)
+    figure.update_yaxes(
+        tickvals=rows, ticktext=[_cut(text) for text in texts], autorange="reversed", showgrid=False, zeroline=False,
+        automargin=True,
+    )  # fmt: skip
+    points = [base, output, *starts, *(s + a for s, (_, a) in zip(starts, parts, strict=True))]
+    room = 0.16 * (max(points) - min(points) or 1.0)
+    figure.update_xaxes(title=words["x"], range=[min(points) - room, max(points) + room], nticks=6, zeroline=False)
+    _plain(figure, height, axes=True)
+    return figure.update_layout(margin={"l": 8, "r": 8, "t": 4, "b": 40})
+
+
+def _amounts(
+    figure: go.Figure,
+    base: float,
+    output: float,
+    parts: Sequence[tuple[str, float]],
+    starts: Sequence[float],
+    digits: int,
+) -> None:
+    """The amount beside each bar, the two ends beside their marks."""
+    placed = [(0, base, f"{base:.{digits}f}", True), (len(parts) + 1, output, f"{output:.{digits}f}", True)]
+    for row, (start, (_, amount)) in enumerate(zip(starts, parts, strict=True), start=1):
+        placed.append((row, start + amount, f"{amount:+.{digits}f}".replace("-", "\u2212"), amount > 0))
+    for row, x, text, right in placed:
+        figure.add_annotation(
+            x=x, y=row, text=text, showarrow=False, xanchor="left" if right else "right", xshift=8 if right else -8,
+            font={"size": 11.5},
+        )  # fmt: skip
+
+
+def _cut(text: str, most: int = 44) -> str:
+    return html.escape(text if len(text) <= most else text[: most - 1] + "\u2026")
 
 
 def _here(figure: go.Figure, at: int) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard.records import number_text
+from dashboard.steps.score import score
 from engine.nouns import Place
 
 
@@ -29,10 +31,33 @@ class TypicalCase:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """A predicted number in its unit; `low` and `high` hold the true one with probability `level`, None where too few
+    patients are labelled for such a promise."""
+
+    value: float
+    low: float | None
+    high: float | None
+    unit: str
+    level: float
+
+    @property
+    def text(self) -> str:
+        return f"{number_text(self.value)} {self.unit}".strip()
+
+    @property
+    def range(self) -> str:
+        """ "3 – 8 days", "" where nothing is promised."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"{number_text(self.low)} – {number_text(self.high)} {self.unit}".strip()
+
+
+@dataclass(frozen=True)
 class Predicted:
     """One predicted case: scores by class with their likely range, whether it is unlike anything labelled, where was
     looked (best first), the most similar labelled cases, the typical case of each class, and for a method that draws
-    several models of the task the range of their scores."""
+    several models of the task the range of their scores. A number predicted has `amount` and no classes."""
 
     case: str
     predicted: str
@@ -44,10 +69,16 @@ class Predicted:
     near: tuple[Near, ...]
     typical: tuple[TypicalCase, ...]
     sampled: Mapping[str, tuple[float, float]] | None
+    amount: Amount | None = None
 
     @property
     def score(self) -> float:
         return self.scores[self.predicted]
+
+    @property
+    def tag(self) -> str:
+        """The answer where there is little room: ".81" behind its class, or the number."""
+        return self.amount.text if self.amount else f"{self.predicted} {score(self.score)}"
 
     @property
     def by_score(self) -> list[str]:
@@ -57,11 +88,16 @@ class Predicted:
     @property
     def sureness(self) -> tuple[bool, float]:
         """Sorts the least sure first: what is unlike anything labelled, then how close the best two are."""
+        if self.amount:
+            wide = self.amount.high - self.amount.low if self.amount.range else 0.0
+            return (not self.unlike, -wide)
         top = [self.scores[name] for name in self.by_score]
         return (not self.unlike, top[0] - top[1] if len(top) > 1 else 1.0)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Predicted:
+        if "value" in raw:
+            return cls._number(raw)
         classes = raw["classes"]
         at = raw.get("neighbours_at_mm") or [None] * len(raw["neighbours"])
         return cls(
@@ -81,3 +117,9 @@ class Predicted:
             if raw.get("sampled")
             else None,
         )
+
+    @classmethod
+    def _number(cls, raw: Mapping[str, Any]) -> Predicted:
+        near = tuple(Near(n["case"], n["label"], n["distance"], None) for n in raw["neighbours"])
+        amount = Amount(raw["value"], raw["low"], raw["high"], raw["unit"], raw["level"])
+        return cls(raw["case"], "", {}, {}, {}, bool(raw["unlike_flag"]), (), near, (), None, amount)

@@ -7,6 +7,7 @@ few milliseconds.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -206,6 +207,17 @@ class Page:
         if isinstance(label, float):
             return f"{number_text(label)} {self.unit}".strip()
         return self.words("app.unsure") if label == UNSURE else str(label)
+
+    @cached_property
+    def held_back(self) -> Mapping[str, str | float]:
+        """Case id -> the answer that came with the table and was kept aside; shown once the case is predicted."""
+        table = str(self.project.settings.get("table") or "")
+        path = self.settings.data_dir / "tables" / table / f"held-{self.project.id}.json"
+        return json.loads(path.read_text("utf-8")) if table and path.is_file() else {}
+
+    def amount(self, value: float) -> str:
+        """A number of the predicted kind, with its unit."""
+        return f"{number_text(value)} {self.unit}".strip()
 
     @property
     def unit(self) -> str:

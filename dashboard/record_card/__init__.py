@@ -29,22 +29,22 @@ def record_card(
     case: str,
     *,
     key: str,
-    title: str,
-    aside: str,
+    title: str = "",
+    aside: str = "",
     sections: Sequence[Mapping[str, Any]],
     lanes: Sequence[Mapping[str, str]],
     drawing: str = "",
     smiles: str = "",
     lang: str = "en",
     height: str = "720px",
-    labelling: bool = True,
 ) -> list[Event]:
     """Show a row; returns the keys pressed since the last run, oldest first, each once (see `dashboard.viewer.Event`).
 
     `sections`: {"title", "flags": bool, "lines": [...]}; a line is {"name", "full" (its column), "text", "unit",
     "more" (a second text), "missing", "yes" (for flags)} with "strip" {"at": 0..1 or None, "marks": [[0..1, lane]],
     "low", "high"} for a number or "same": [[count, of] a lane] for a word. `lanes`: the classes {"colour", "shape",
-    "name"}. `drawing` is an SVG of ours, `smiles` its text.
+    "name"}. `drawing` is an SVG of ours, `smiles` its text. Without a `height` only the
+    keys are heard.
     """
     seen_key = f"{key}:seen"
     result = _card(
@@ -59,7 +59,6 @@ def record_card(
             "smiles": smiles,
             "words": Words(lang).page("record"),
             "height": height,
-            "labelling": labelling,
             "seen": st.session_state.get(seen_key),
         },
         on_events_change=lambda: None,

@@ -37,7 +37,6 @@ class Card {
   press(found) {
     if (found.act === "help") return this.help();
     if (found.act === "escape" && this.sheet && !this.sheet.hidden) return this.help();
-    if (!this.data.labelling) return false;
     if (found.label) return this.post(found.label);
     if (found.step === 1 || found.step === -1) return this.post(found.step > 0 ? "n" : "k");
     return false;
@@ -51,6 +50,7 @@ class Card {
   }
 
   help() {
+    if (!this.sheet) return false;
     this.sheet.hidden = !this.sheet.hidden;
     return true;
   }
@@ -67,7 +67,7 @@ class Card {
     const body = this.root.querySelector(".body");
     const scrolled = before && before.case === this.data.case && body ? body.scrollTop : 0;
     this.draw();
-    this.root.querySelector(".body").scrollTop = scrolled;
+    if (this.data.height) this.root.querySelector(".body").scrollTop = scrolled;
     this.root.dataset.case = this.data.case;
     this.root.dataset.ready = "true";
   }
@@ -76,6 +76,11 @@ class Card {
     const { data } = this;
     const { words } = data;
     this.root.replaceChildren();
+    this.root.hidden = !data.height; // only the keys are heard
+    if (!data.height) {
+      this.sheet = null;
+      return;
+    }
     this.root.style.height = data.height;
     const top = node("header");
     const name = node("div", "name");
@@ -83,14 +88,12 @@ class Card {
     top.append(name);
     const count = data.sections.reduce((sum, each) => sum + each.lines.length, 0);
     if (count >= SEARCH_FROM) top.append(this.search());
-    if (data.labelling) {
-      const key = node("button", "key", "?");
-      key.type = "button";
-      key.title = words.keys;
-      key.setAttribute("aria-label", words.keys);
-      key.onclick = () => this.help();
-      top.append(key);
-    }
+    const key = node("button", "key", "?");
+    key.type = "button";
+    key.title = words.keys;
+    key.setAttribute("aria-label", words.keys);
+    key.onclick = () => this.help();
+    top.append(key);
     const body = node("div", "body");
     if (data.drawing) body.append(this.structure());
     for (const each of data.sections) body.append(this.section(each));

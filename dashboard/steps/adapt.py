@@ -6,14 +6,14 @@ import streamlit as st
 
 from dashboard import frame, state
 from dashboard.class_marks import NEUTRAL, class_mark
-from dashboard.learner_names import learner_line, learner_names, learner_title
+from dashboard.learner_names import default_learner, learner_line, learner_names, learner_title
 from dashboard.state import Page
 from dashboard.steps import compare, inner_loop
 from dashboard.steps.adapt_button import adapt_button, file_adapt, why_not
 from dashboard.steps.cases_list import label_list, thumb
 from dashboard.steps.label import split_sentences
-from dashboard.steps.score import score
-from dashboard.steps.tested import control_sentences, test_sentences
+from dashboard.steps.next_cases import next_cases
+from dashboard.steps.tested import control_sentences, held_back_sentences, test_sentences
 
 LOOKS = ("auto", "whole", "place")
 VIEWS = ("result", "steps", "compare")
@@ -119,7 +119,7 @@ def _result(page: Page) -> None:
     if page.stale:
         frame.remark(words("adapt.stale"))
     _grid(page)
-    for sentence in test_sentences(page):
+    for sentence in (*held_back_sentences(page), *test_sentences(page)):
         frame.card(sentence)
     await_test(page)
     controls = control_sentences(page)
@@ -127,6 +127,7 @@ def _result(page: Page) -> None:
         frame.heading(words("adapt.versus"))
         for sentence in controls:
             frame.quiet(sentence)
+    next_cases(page)
     _changed(page)
     if record["notes"]:
         frame.heading(words("adapt.checks"))
@@ -158,12 +159,22 @@ def _grid(page: Page) -> None:
             continue
         mark = class_mark(page.classes, p.predicted) if p.predicted in page.classes else None
         colour = NEUTRAL if p.unlike or not mark else mark.colour
-        text = "?" if p.unlike else f"{mark.shape if mark else ''} {p.predicted} {score(p.score)}"
+        text = "?" if p.unlike else f"{mark.shape if mark else ''} {p.tag}"
+        more = f"<small>{frame.html.escape(p.amount.range)}</small>" if p.amount and p.amount.range else ""
         tiles.append(
-            f'<div class="hf-tile" style="--c:{colour}"><img src="{thumb(page, p.case)}" alt="">'
-            f"<b>{frame.html.escape(page.title(p.case))}</b><span>{frame.html.escape(text)}</span></div>"
+            f'<div class="hf-tile" style="--c:{colour}">{_face(page, p.case)}'
+            f"<b>{frame.html.escape(page.title(p.case))}</b><span>{frame.html.escape(text)}</span>{more}</div>"
         )
-    st.html('<div class="hf-tiles">' + "".join(tiles) + "</div>")
+    st.html(f'<div class="hf-tiles{" hf-rows" if page.of_rows else ""}">' + "".join(tiles) + "</div>")
+
+
+def _face(page: Page, case_id: str) -> str:
+    """What a tile shows of a case: its picture, a molecule's structure, or a row's most telling values."""
+    if page.by_id[case_id].case.kind == "record":
+        said = "".join(f"<li>{frame.html.escape(text)}</li>" for text in page.in_short(case_id))
+        return f"<ul>{said}</ul>"
+    drawn = ' class="drawn"' if page.is_row(case_id) else ""
+    return f'<img src="{thumb(page, case_id)}" alt=""{drawn}>'
 
 
 def _changed(page: Page) -> None:
@@ -176,16 +187,15 @@ def _changed(page: Page) -> None:
     else:
         for c in changed:
             if c["case"] in page.by_id:
-                frame.quiet(
-                    words("adapt.changed_case", case=page.title(c["case"]), before=c["before"], after=c["after"])
-                )
+                before, after = page.said(c["before"]), page.said(c["after"])
+                frame.quiet(words("adapt.changed_case", case=page.title(c["case"]), before=before, after=after))
 
 
 def _settings(page: Page) -> None:
     words, settings = page.words, dict(page.project.settings)
     frame.heading(words("adapt.how"))
     names = learner_names(page)
-    now = settings.get("learner", "protonet")
+    now = default_learner(page)
     learner = st.selectbox(
         words("adapt.learner"),
         names,
@@ -194,13 +204,15 @@ def _settings(page: Page) -> None:
         key=f"choose-learner-{now}",  # chosen elsewhere ("use this"), it is another widget: the old one's value is gone
     )
     frame.quiet(learner_line(words, learner))
-    look = st.selectbox(
-        words("adapt.look_where"),
-        LOOKS,
-        index=LOOKS.index(settings.get("look", "auto")),
-        format_func=lambda name: words(f"adapt.look_{name}"),
-        key="choose-look",
-    )
+    look = settings.get("look", "auto")
+    if not page.of_rows:
+        look = st.selectbox(
+            words("adapt.look_where"),
+            LOOKS,
+            index=LOOKS.index(look),
+            format_func=lambda name: words(f"adapt.look_{name}"),
+            key="choose-look",
+        )
     seed = st.number_input(words("adapt.seed"), min_value=0, max_value=9999, value=int(settings.get("seed", 0)), step=1)
     chosen = {**settings, "learner": learner, "look": look, "seed": int(seed)}
     if chosen != settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import frame, state
+from dashboard.learner_names import default_learner
 from dashboard.state import Page
 from engine.jobs.queue import LEARN
 
@@ -42,9 +43,9 @@ def file_adapt(page: Page, learner: str | None = None) -> str:
     settings = page.project.settings
     args = {
         "project": page.project.id,
-        "learner": learner or settings.get("learner", "protonet"),
+        "learner": learner or default_learner(page),
         "seed": int(settings.get("seed", 0)),
-        "look": settings.get("look", "auto"),
+        "look": "auto" if page.of_rows else settings.get("look", "auto"),
         "reader": page.reader,
     }
     project = page.project.id

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import frame, state
 from dashboard.learner_names import learner_names, learner_title
 from dashboard.state import Page
+from dashboard.steps import compare_numbers
 from dashboard.steps.adapt_button import file_adapt
 from dashboard.steps.exporting import export
 from dashboard.steps.tested import values
@@ -30,6 +31,9 @@ def show(page: Page) -> None:
         patients = len({c.patient or c.id for c in page.labelled})
         frame.card(words("adapt.compare_what", methods=count, count=patients), quiet=words("adapt.compare_time"))
         _button(page)
+        return
+    if page.numeric:
+        compare_numbers.show(page, lambda name: _use(page, name), lambda: _file(page))
         return
     _recommendation(page)
     _table(page)

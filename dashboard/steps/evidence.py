@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -10,7 +12,7 @@ from dashboard import frame, plots, state
 from dashboard.class_marks import NEUTRAL, ClassMark, class_mark
 from dashboard.predicted import Predicted
 from dashboard.state import Page
-from dashboard.steps import label
+from dashboard.steps import label, options, row_evidence
 from dashboard.steps.adapt_button import adapt_button
 from dashboard.steps.cases_list import describe, label_list, thumb
 from dashboard.steps.look import look, viewer_case
@@ -41,28 +43,41 @@ def show(page: Page) -> None:
     with frame.columns() as (left, centre, right):
         with left:
             chosen = _list(page, predictions, case_id) or _map(page, predictions, case_id)
-        with right:
-            drawn = _answer(page, prediction)
-        with centre:
-            places, at = _places(prediction)
-            look(
-                page,
-                case_id,
-                on_key=lambda key: _press(page, case_id, key),
-                height=VIEWER_HEIGHT,
-                overlay=drawn.overlay if drawn else None,
-                marks=_marks(page, drawn),
-                found=places,
-                start_mm=at,
-                start_slice=drawn.strongest[0] if drawn and drawn.strongest else None,
-            )
-            pressed = _neighbours(page, prediction)
+        if page.is_row(case_id):
+            with right:
+                explained = _answer(page, prediction)
+            with centre:
+                row_evidence.centre(page, prediction, explained, on_key=lambda key: _press(page, case_id, key))
+            pressed = None
+        else:
+            pressed = _scan(page, prediction, centre, right)
     if pressed:
         state.go("label", case=pressed)
         st.rerun()
     if chosen and chosen != case_id:
         state.go(None if chosen in predictions else "label", case=chosen)
         st.rerun()
+
+
+def _scan(page: Page, prediction: Predicted, centre: Any, right: Any) -> str | None:
+    """The middle and the right for a scan: its map in the viewer, its neighbours; returns a neighbour pressed."""
+    case_id = prediction.case
+    with right:
+        drawn = _answer(page, prediction)
+    with centre:
+        places, at = _places(prediction)
+        look(
+            page,
+            case_id,
+            on_key=lambda key: _press(page, case_id, key),
+            height=VIEWER_HEIGHT,
+            overlay=drawn.overlay if drawn else None,
+            marks=_marks(page, drawn),
+            found=places,
+            start_mm=at,
+            start_slice=drawn.strongest[0] if drawn and drawn.strongest else None,
+        )
+        return _neighbours(page, prediction)
 
 
 def _press(page: Page, case_id: str, key: str) -> bool:
@@ -92,8 +107,8 @@ def _list(page: Page, predictions: dict[str, Predicted], selected: str) -> str |
             continue
         mark, labelled = _mark(page, p.predicted), page.labels.get(p.case)
         detail = describe(page, page.by_id[p.case])
-        if labelled:
-            detail = words("evidence.labelled_now", name=labelled)
+        if labelled is not None:
+            detail = words("evidence.labelled_now", name=page.said(labelled))
         elif p.unlike:
             detail = words("evidence.unlike_short")
         plain = p.unlike or mark is None
@@ -103,7 +118,7 @@ def _list(page: Page, predictions: dict[str, Predicted], selected: str) -> str |
                 "title": page.title(p.case),
                 "detail": detail,
                 "tag": {
-                    "text": "?" if p.unlike else f"{p.predicted} {score(p.score)}",
+                    "text": "?" if p.unlike else p.tag,
                     "colour": NEUTRAL if plain else mark.colour,
                     "shape": "" if plain else mark.shape,
                 },
@@ -148,7 +163,8 @@ def _map(page: Page, predictions: dict[str, Predicted], selected: str) -> str | 
                     "x": point["x"],
                     "y": point["y"],
                     "title": f"{page.title(point['case'])} · {point['label']}",
-                    "label": point["label"] if labelled else None,
+                    "label": point["label"] if labelled and not page.numeric else None,
+                    "labelled": labelled,
                     "unlike": not labelled and point["case"] in predictions and predictions[point["case"]].unlike,
                 }
             )
@@ -165,20 +181,43 @@ def _map(page: Page, predictions: dict[str, Predicted], selected: str) -> str | 
     return None
 
 
-def _answer(page: Page, prediction: Predicted) -> SaliencyMap | None:
-    """The right column: bars, the test on own cases, the map's methods, disagreeing. Returns the map to show."""
+def _answer(page: Page, prediction: Predicted) -> SaliencyMap | Mapping[str, Any] | None:
+    """The right column: bars or the number, the test on own cases, the methods of evidence, disagreeing.
+
+    Returns the map to show, or for a row what its columns did.
+    """
     words = page.words
-    frame.heading(words("evidence.looks_like"))
-    bars = "".join(_bar(page, prediction, name) for name in prediction.by_score)
-    said = [*sure_sentences(page, prediction), *test_sentences(page)[:1]]
+    row = page.is_row(prediction.case)
+    frame.heading(words("rows.predicted" if prediction.amount else "evidence.looks_like"))
+    bars = _number(page, prediction) if prediction.amount else ""
+    bars += "".join(_bar(page, prediction, name) for name in prediction.by_score)
+    said = [*_truth(page, prediction), *sure_sentences(page, prediction), *test_sentences(page)[:1]]
     tested = "".join(f'<p class="hf-quiet">{html.escape(s)}</p>' for s in said)
     st.html(f'<div class="hf-card">{bars}{tested}</div>')
     if prediction.unlike:
         frame.remark(words("evidence.unlike"), warn=True)
     frame.heading(words("evidence.where"))
-    drawn = saliency_panel(page, prediction)
-    _place_steps(page, prediction)
+    if row:
+        drawn = row_evidence.method_panel(page, prediction)
+    else:
+        drawn = saliency_panel(page, prediction)
+        _place_steps(page, prediction)
     frame.heading(words("evidence.disagree"))
+    _correct(page, prediction)
+    if row and not page.numeric:
+        options.switch(page)
+    if page.stale:
+        frame.remark(words("evidence.outdated"))
+    adapt_button(page, words("evidence.adapt_again"))
+    return drawn
+
+
+def _correct(page: Page, prediction: Predicted) -> None:
+    """Say what it is: the case becomes a labelled one."""
+    words = page.words
+    if page.numeric:
+        label.number_field(page, prediction.case, go_on=False)
+        return
     with st.container(horizontal=True, gap="small", key="correct"):
         for i, name in enumerate(page.classes):
             key = "evidence.right" if name == prediction.predicted else "evidence.it_is"
@@ -186,10 +225,31 @@ def _answer(page: Page, prediction: Predicted) -> SaliencyMap | None:
                 label.give(page, prediction.case, name, go_on=False)
                 st.rerun()
     frame.quiet(words("evidence.disagree_hint"))
-    if page.stale:
-        frame.remark(words("evidence.outdated"))
-    adapt_button(page, words("evidence.adapt_again"))
-    return drawn
+
+
+def _truth(page: Page, prediction: Predicted) -> list[str]:
+    """The answer that came with the table, where there is one."""
+    held = page.held_back.get(prediction.case)
+    if held is None:
+        return []
+    said = page.words("rows.truth", value=page.said(held))
+    if prediction.amount:
+        return [said]
+    right = page.words("rows.truth_right" if held == prediction.predicted else "rows.truth_wrong")
+    return [f"{said} · {right}"]
+
+
+def _number(page: Page, prediction: Predicted) -> str:
+    """The number predicted, with the interval that holds the true one so often."""
+    amount = prediction.amount
+    body = f'<p class="hf-big">{html.escape(amount.text)}</p>'
+    if not amount.range:
+        return body + f'<p class="hf-quiet">{html.escape(page.words("rows.no_interval"))}</p>'
+    body += f'<p class="hf-p">{html.escape(page.words("rows.likely", range=amount.range))}</p>'
+    return (
+        body
+        + f'<p class="hf-quiet">{html.escape(page.words("rows.in_interval", percent=round(100 * amount.level)))}</p>'
+    )
 
 
 def _bar(page: Page, prediction: Predicted, name: str) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import frame, plots, state
 from dashboard.class_marks import NEUTRAL, class_mark
 from dashboard.learner_names import learner_title
+from dashboard.records import number_text
 from dashboard.state import Page
 from dashboard.steps.cases_list import thumb
 from dashboard.steps.look import look
@@ -23,7 +24,8 @@ FIGURE_HEIGHT = 180
 
 @dataclass(frozen=True)
 class Walk:
-    """What the model said after each step, 0 to `steps`. `cases`: case -> a row of probabilities a step."""
+    """What the model said after each step, 0 to `steps`. `cases`: case -> a row of probabilities a step; where a number
+    is learned its one value, and there are no `classes`."""
 
     steps: int
     loss: tuple[float, ...]
@@ -33,6 +35,8 @@ class Walk:
     cases: Mapping[str, tuple[tuple[float, ...], ...]]
 
     def answer(self, case: str, step: int) -> str:
+        if not self.classes:
+            return number_text(self.cases[case][step][0])
         row = self.cases[case][step]
         return self.classes[row.index(max(row))]
 
@@ -40,20 +44,26 @@ class Walk:
         return max(self.cases[case][step])
 
     def flips(self, case: str, until: int | None = None) -> list[int]:
-        """The steps at which the answer became another one."""
+        """The steps at which the answer became another one; a number only moves."""
+        if not self.classes:
+            return []
         last = self.steps if until is None else until
         return [s for s in range(1, last + 1) if self.answer(case, s) != self.answer(case, s - 1)]
 
     def path(self, case: str) -> tuple[str, list[float]]:
-        """The class answered at the end, and its probability after each step."""
+        """The class answered at the end, and its probability after each step; for a number the number."""
+        if not self.classes:
+            return "", [row[0] for row in self.cases[case]]
         name = self.answer(case, self.steps)
         k = self.classes.index(name)
         return name, [row[k] for row in self.cases[case]]
 
     @classmethod
     def from_json(cls, raw: Mapping) -> Walk:
-        cases = {case: tuple(map(tuple, rows)) for case, rows in raw["cases"].items()}
-        return cls(raw["steps"], tuple(raw["loss"]), tuple(raw["right"]), raw["count"], tuple(raw["classes"]), cases)
+        classes = tuple(raw.get("classes", ()))
+        rows = {case: each if classes else [[value] for value in each] for case, each in raw["cases"].items()}
+        cases = {case: tuple(map(tuple, each)) for case, each in rows.items()}
+        return cls(raw["steps"], tuple(raw["loss"]), tuple(raw.get("right", ())), raw["count"], classes, cases)
 
 
 def walk_of(page: Page) -> Walk | None:
@@ -98,7 +108,9 @@ def show(page: Page, walk: Walk) -> int:
     )
     flipped = [case for case in walk.cases if walk.flips(case, step)]
     frame.quiet(
-        words(
+        words("adapt.step_told_number", step=step, loss=f"{walk.loss[step]:.3f}", n=walk.count)
+        if not walk.classes
+        else words(
             "adapt.step_told",
             step=step,
             loss=f"{walk.loss[step]:.3f}",
@@ -124,17 +136,23 @@ def show(page: Page, walk: Walk) -> int:
             config={"displayModeBar": False},
         )
     with right:
-        frame.heading(words("adapt.trace_answers"))
+        frame.heading(words("adapt.trace_answers" if walk.classes else "adapt.trace_numbers"))
         st.plotly_chart(
             plots.paths(_paths(page, walk), page.classes, words("adapt.inner_step"), FIGURE_HEIGHT, at=step,
                         selected=case_id),
             key=f"walk-paths-{page.run.id}",
             config={"displayModeBar": False},
         )  # fmt: skip
-    name, low = walk.answer(case_id, step), walk.score(case_id, step)
-    frame.heading(f"{page.title(case_id)} · {name} {score(low)}")
+    frame.heading(f"{page.title(case_id)} · {_told(page, walk, case_id, step)}")
     look(page, case_id, on_key=lambda key: False, height=VIEWER_HEIGHT, start_mm=_where(page, case_id))
     return step
+
+
+def _told(page: Page, walk: Walk, case: str, step: int) -> str:
+    """The answer at a step where there is little room."""
+    if not walk.classes:
+        return page.amount(walk.cases[case][step][0])
+    return f"{walk.answer(case, step)} {score(walk.score(case, step))}"
 
 
 def _looked_at(page: Page, walk: Walk) -> str:
@@ -162,7 +180,8 @@ def moved_list(page: Page, walk: Walk, step: int) -> None:
     for case in walk.cases:
         name, flips = walk.answer(case, step), walk.flips(case, step)
         mark = class_mark(page.classes, name) if name in page.classes else None
-        moved = walk.score(case, step) - (walk.cases[case][0][walk.classes.index(name)])
+        before = walk.cases[case][0][walk.classes.index(name) if walk.classes else 0]
+        moved = walk.score(case, step) - before
         detail = words("adapt.moved", by=f"{moved:+.2f}")
         if flips:
             before = walk.answer(case, flips[-1] - 1)
@@ -173,7 +192,7 @@ def moved_list(page: Page, walk: Walk, step: int) -> None:
                 "title": page.title(case),
                 "detail": detail,
                 "tag": {
-                    "text": f"{name} {score(walk.score(case, step))}",
+                    "text": _told(page, walk, case, step),
                     "colour": mark.colour if mark else NEUTRAL,
                     "shape": mark.shape if mark else "",
                 },

@@ -117,7 +117,7 @@ def class_buttons(page: Page) -> None:
     _edit_classes(page)
 
 
-def number_field(page: Page, case_id: str | None) -> None:
+def number_field(page: Page, case_id: str | None, *, go_on: bool = True) -> None:
     """The number of a row, where a number is learned: Enter saves it and goes on."""
     words = page.words
     if case_id is None:
@@ -129,7 +129,7 @@ def number_field(page: Page, case_id: str | None) -> None:
             name, value=now if isinstance(now, float) else None, format="%g", step=1.0, key=f"number-of-{case_id}"
         )
         if st.form_submit_button(words("label.number_save"), width="stretch") and value is not None:
-            give(page, case_id, float(value), go_on=True)
+            give(page, case_id, float(value), go_on=go_on)
             st.rerun()
     _other_buttons(page)
     frame.quiet(words("label.number_hint"))

@@ -15,6 +15,7 @@ from dashboard.record_card import record_card
 from dashboard.records import Line, Records, number_text, placed, spread_of
 from dashboard.state import Page
 from dashboard.structures import PEN
+from dashboard.viewer import Event
 from engine.projects.records import UNSURE
 
 KEYS = {"ctrl+z": "undo", "n": "next", "j": "next", "k": "previous"}
@@ -25,9 +26,17 @@ GROUPS = ("", "condition", "medication")
 
 
 def look_at_record(
-    page: Page, case_id: str, *, on_key: Callable[[str], bool], height: str, labelling: bool = True
+    page: Page, case_id: str, *, on_key: Callable[[str], bool], height: str, keys_only: bool = False
 ) -> None:
-    """Draw the card of a row and act on the keys pressed in it. Keys go to `on_key`; True draws the page anew."""
+    """Draw the card of a row and act on the keys pressed in it. Keys go to `on_key`; True draws the page anew.
+
+    `keys_only`: nothing is drawn, the keys are heard; for steps that show something else of the row.
+    """
+    if keys_only:
+        _act(
+            record_card(case_id, key="record-keys", sections=[], lanes=[], lang=page.words.language, height=""), on_key
+        )
+        return
     records, row = page.records(case_id), page.row(case_id)
     if records is None:
         frame.card(page.words("record.gone"))
@@ -48,8 +57,11 @@ def look_at_record(
         smiles=smiles,
         lang=page.words.language,
         height=height,
-        labelling=labelling,
     )
+    _act(events, on_key)
+
+
+def _act(events: list[Event], on_key: Callable[[str], bool]) -> None:
     changed = [on_key(KEYS.get(event.key, event.key)) for event in events]
     if any(changed):
         st.rerun()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,7 +15,7 @@ from dashboard.state import Page
 from dashboard.steps.cases_list import label_list
 from dashboard.steps.exporting import export
 from dashboard.steps.report_files import report_files
-from dashboard.steps.tested import test_sentences
+from dashboard.steps.tested import held_back_sentences, test_sentences
 
 EXPORTS = ("csv", "comparison", "png", "project")
 
@@ -42,7 +44,7 @@ def _summary(page: Page) -> None:
         return
     record = run.record
     rows = [
-        (words("report.question"), " / ".join(record["classes"])),
+        (words("report.question"), _question(page, record)),
         (words("report.who"), str(len(record["support"]))),
         (words("adapt.learner"), learner_title(words, record["learner"])),
         (words("adapt.look_where"), words(f"adapt.look_{record['look']}")),
@@ -54,8 +56,15 @@ def _summary(page: Page) -> None:
         + "".join(f'<p class="hf-p"><b>{frame.html.escape(k)}</b> {frame.html.escape(v)}</p>' for k, v in rows)
         + "</div>"
     )
-    for sentence in test_sentences(page):
+    for sentence in (*held_back_sentences(page), *test_sentences(page)):
         frame.card(sentence)
+
+
+def _question(page: Page, record: Mapping[str, Any]) -> str:
+    """The classes, or that a number is predicted, with its unit."""
+    if record.get("target") == "number":
+        return page.words("report.number", unit=page.unit or "–")
+    return " / ".join(record["classes"])
 
 
 def _export(page: Page, kind: str) -> None:
