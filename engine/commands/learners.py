@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
 
     listed = [
         {"name": each.name, "paper": each.paper, "line": say(each.about, args.language), "targets": list(each.targets)}
-        for each in learners()
+        for each in learners(kind=None)
     ]
     if args.json == "-":
         json.dump(listed, sys.stdout, ensure_ascii=False, indent=1)

@@ -57,8 +57,21 @@ def run(args: argparse.Namespace) -> int:
 
         files = train_learners(config, out, _print_progress, steps=args.steps)
         print(*(ship(files) if args.ship else files), sep="\n")
+    elif what == "records":
+        from engine.training.records import train as train_records
+
+        config["train"]["steps"] = args.steps or config["train"]["steps"]
+        print(train_records(config, out, _print_progress))
+    elif what == "molecules":
+        from engine.training.molecules import train as train_molecules
+
+        config["train"]["steps"] = args.steps or config["train"]["steps"]
+        print(train_molecules(config, out, _print_progress))
     else:
-        raise ValueError(f'{path.name}: what = "{what}" is not known; encoder, learners, pooling and proposer are')
+        raise ValueError(
+            f'{path.name}: what = "{what}" is not known; '
+            "encoder, learners, molecules, pooling, proposer and records are"
+        )
     return 0
 
 

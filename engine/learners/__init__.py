@@ -6,6 +6,7 @@ The methods' files import torch and the standard library only, so each can be re
 from __future__ import annotations
 
 from engine.learners.finetune import FineTune
+from engine.learners.incontext import InContext
 from engine.learners.logistic import Logistic
 from engine.learners.lstm_meta import LSTMMetaLearner
 from engine.learners.maml import ANIL, MAML, FirstOrderMAML
@@ -36,8 +37,11 @@ __all__ = [
     "learners",
 ]
 
+RECORD_KINDS = ("record", "molecule")
+
 _MAKE = {
     "protonet": ProtoNet,
+    "incontext": InContext,
     "matching": lambda: Matching(shipped_start("matching")),
     "maml": lambda: MAML(shipped_start("maml")),
     "maml-first-order": lambda: FirstOrderMAML(shipped_start("maml-first-order")),
@@ -53,9 +57,14 @@ _MAKE = {
 }
 
 
-def learners(target: str | None = None) -> list[Learner]:
-    """Every method, the meta-learners first, then the controls; with `target` those that take "classes" or "number"."""
+def learners(target: str | None = None, kind: str | None = "image") -> list[Learner]:
+    """Every method, the meta-learners first, then the controls; with `target` those that take "classes" or "number".
+
+    `kind` of case: "record" and "molecule" have a method more, which reads columns; None lists all methods.
+    """
     made = [make() for make in _MAKE.values()]
+    if kind not in (None, *RECORD_KINDS):
+        made = [each for each in made if not each.records_only]
     return [each for each in made if target is None or target in each.targets]
 
 

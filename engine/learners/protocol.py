@@ -160,6 +160,7 @@ class Learner(ABC):
     name: ClassVar[str]
     paper: ClassVar[str]
     targets: ClassVar[tuple[str, ...]] = (CLASSES,)
+    records_only: ClassVar[bool] = False  # reads columns of a table, which images have none of
 
     @property
     def about(self) -> Note:

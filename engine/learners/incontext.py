@@ -1,0 +1,142 @@
+"""In-context learning for records: a network that was meta-trained on a few hundred thousand small tables reads the
+labelled rows and answers for others at once; nothing is fitted (Mueller et al. 2022, arXiv 2112.10510; Hollmann et al.
+2025, Nature 637). The network is `cells.py`, the closed-form guesses that it starts from `guesses.py`.
+
+Several classes are asked one against the rest each, so any number goes. The answer is made symmetric: the mean of
+asking for a class and, with the signs turned, for its opposite.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from engine.learners.cells import CellNet
+from engine.learners.numbers import NumberFit, NumberSupport
+from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, SupportError, Trace
+from engine.learners.starts import WEIGHTS
+from engine.nouns import Note
+
+FILE = "incontext.safetensors"
+# A record's embedding begins with what the record encoder made of the row: so many numbers of mean 0 and mean square
+# 1/4 (engine/encoders/record.py), which no image has. The row's own numbers follow, and they are what is read here.
+ROW_NUMBERS, ROW_SQUARE = 32, 0.25
+MOST_COLUMNS = 60  # read; those that say most of the target. Trained with up to 32
+ASKED_AT_ONCE = 128  # rows
+
+
+class InContext(Learner):
+    """The network over the row's own numbers. `net`: other weights than those that ship."""
+
+    name = "incontext"
+    paper = "Hollmann et al. 2025, Accurate predictions on small data with a tabular foundation model, Nature 637"
+    targets = (CLASSES, NUMBER)
+    records_only = True
+
+    def __init__(self, net: CellNet | None = None):
+        self._net = net
+
+    @property
+    def net(self) -> CellNet:
+        return self._net if self._net is not None else shipped()
+
+    def adapt(
+        self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
+    ) -> Adapted:
+        rows, count = own_numbers(support.embeddings), len(support.classes)
+        asked = [1] if count == 2 else list(range(count))
+        signs = torch.stack([2.0 * (support.targets == c) - 1 for c in asked]).to(rows)  # (k, n)
+        columns = telling(rows, signs)
+        net, shown = self.net, rows[:, columns]
+
+        def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
+            """(m, d) -> (k, m) logits of each asked class, (m, k * width) where likeness is measured."""
+            parts = [read(net, shown, signs, part[:, columns], False) for part in _portions(own_numbers(embeddings))]
+            return torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 0)
+
+        def score(embeddings: Tensor) -> Tensor:
+            logits = answers(embeddings)[0].T
+            return torch.cat([-logits / 2, logits / 2], 1) if count == 2 else logits
+
+        trace = Trace(on_step)
+        with torch.no_grad():
+            trace.add(0, float(cross_entropy(score(support.embeddings), support.targets)))
+        return Adapted(
+            self.name, support.classes, score, lambda e: answers(e)[1], None, tuple(trace.steps), support.notes
+        )
+
+    def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
+        rows, targets = own_numbers(support.embeddings), support.standard[None].float()
+        columns = telling(rows, targets)
+        net, shown = self.net, rows[:, columns]
+
+        def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
+            parts = [read(net, shown, targets, part[:, columns], True) for part in _portions(own_numbers(embeddings))]
+            return torch.cat([p[0] for p in parts], 1)[0], torch.cat([p[1] for p in parts], 0)
+
+        with torch.no_grad():
+            trace.add(0, float((answers(support.embeddings)[0] - targets[0]).square().mean()))
+        return NumberFit(lambda e: answers(e)[0], lambda e: answers(e)[1])
+
+
+def read(net: CellNet, support: Tensor, targets: Tensor, query: Tensor, number: bool) -> tuple[Tensor, Tensor]:
+    """(n, d), (k, n) targets of k questions, (m, d) -> (k, m) answers, (m, k * width) of the rows' last tokens."""
+    k = len(targets)
+    both = torch.cat([targets, -targets])  # a question and its opposite
+    answers, last = net(support.expand(2 * k, -1, -1), both, query.expand(2 * k, -1, -1), number)
+    answers = (answers[:k] - answers[k:]) / 2
+    return answers, last[:k].transpose(0, 1).flatten(1)
+
+
+def own_numbers(embeddings: Tensor) -> Tensor:
+    """The row's own numbers of records' embeddings. Raises SupportError for embeddings of anything else."""
+    row = embeddings[:, :ROW_NUMBERS].detach()
+    of_a_record = embeddings.shape[1] > ROW_NUMBERS and torch.allclose(
+        torch.stack([row.mean(1), row.square().mean(1)]),
+        torch.tensor([[0.0], [ROW_SQUARE]]).to(row),
+        atol=2e-3,
+    )
+    if not of_a_record:
+        raise SupportError(Note("learners.records_only"))
+    return embeddings[:, ROW_NUMBERS:].float()
+
+
+def telling(rows: Tensor, targets: Tensor) -> Tensor:
+    """(n, d), (k, n) -> which columns are read: those that differ among the labelled rows, and of many the
+    MOST_COLUMNS whose correlation with some question's target is largest."""
+    centred = rows - rows.mean(0)
+    spread = centred.square().mean(0).sqrt()
+    known = targets - targets.mean(1, keepdim=True)
+    said = ((known @ centred).abs() / spread.clamp(min=1e-6) / known.norm(dim=1, keepdim=True).clamp(min=1e-6)).amax(0)
+    said = torch.where(spread > 1e-5, said, -1.0)
+    count = max(1, min(MOST_COLUMNS, int((said >= 0).sum())))
+    return said.topk(count).indices.sort().values
+
+
+def _portions(rows: Tensor) -> tuple[Tensor, ...]:
+    return rows.split(ASKED_AT_ONCE) if len(rows) else (rows,)
+
+
+@cache
+def shipped() -> CellNet:
+    """The weights that ship. Raises FileNotFoundError where they are missing."""
+    return load_net(WEIGHTS / FILE)
+
+
+def load_net(path: Path) -> CellNet:
+    """Raises ValueError for a file of another version."""
+    with safe_open(path, "pt") as opened:
+        about = opened.metadata() or {}
+    try:
+        net = CellNet(**json.loads(about["network"]))
+        net.load_state_dict({k: t.float() for k, t in load_file(path).items()})
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name} is not an in-context network of this version.") from error
+    return net.eval().requires_grad_(False)
