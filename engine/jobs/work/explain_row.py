@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from engine.evidence.row_answer import answer_of, bars_of, inputs_of, plain_row
 from engine.evidence.row_attribution import attribute
 from engine.jobs.work import rooms
 from engine.jobs.work.atoms import atom_weights
@@ -19,7 +19,6 @@ from engine.nouns import Case, Note
 from engine.tables.molecules import DESCRIPTORS
 from engine.tables.rows import Rows, texts_of
 
-STRUCTURE = "structure"  # the bar of all of a molecule's fragments
 MOST_DIFFERENT = 5
 DIFFERS = 0.5  # standard deviations of the labelled rows; half of one is hardly told apart
 
@@ -39,12 +38,9 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     target = "" if model.numeric else args.get("target") or prediction.get("predicted") or model.adapted.classes[0]
     index = 0 if model.numeric else model.adapted.classes.index(target)
     rows = model.prepared.rows(np.array([position(case)]))
-    names, groups = columns_of(model, rows)
-    row, plain = inputs_of(rows), plain_row(model)
-
-    def answer(inputs: Tensor) -> Tensor:
-        return model.answer(inputs, index)
-
+    names, groups = bars_of(model.prepared.plan)
+    row, plain = inputs_of(rows), plain_row(model.prepared, [position(model.cases[c]) for c in model.taught])
+    answer = answer_of(model.prepared, model.adapted, index)
     found = attribute(answer, row[0], plain, groups, method, seed=model.run.record["seed"])
     single = found.single if found.single is not None else None
     if single is None and model.data.molecules:
@@ -63,42 +59,6 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         "typical": [beside(model, case, t, {"class": t["label"]}) for t in prediction.get("typical", [])],
         "atoms": atom_weights(model.data, position(case), rows, single) if single is not None else {},
     }  # fmt: skip
-
-
-def columns_of(model: RowModel, rows: Rows) -> tuple[list[tuple[str, str]], list[int]]:
-    """The bars of the waterfall, (column, part), and for each number of the model's inputs (values, then what is
-    missing) which bar it belongs to. A molecule has a bar for its fragments and one for each descriptor."""
-    bars: dict[tuple[str, str], int] = {}
-    of_number = []
-    for each in model.prepared.plan.columns:
-        for i in range(len(each.names)):
-            part = {"counts": "structure", "descriptors": DESCRIPTORS[i] if i < len(DESCRIPTORS) else ""}.get(
-                each.how, ""
-            )
-            of_number.append(bars.setdefault((each.column, part), len(bars)))
-    if len(of_number) != rows.values.shape[1]:
-        raise ValueError("the plan and its rows differ in width")
-    return list(bars), [*of_number, *of_number]
-
-
-def inputs_of(rows: Rows) -> Tensor:
-    """(n, 2 d): values, then 1 where one is missing."""
-    return torch.from_numpy(np.concatenate([rows.values, rows.missing.astype(np.float32)], axis=1))
-
-
-def plain_row(model: RowModel) -> Tensor:
-    """(2 d,) the mean of the labelled rows; of a molecule's fragments none."""
-    support = model.prepared.rows(np.array([position(model.cases[c]) for c in model.taught]))
-    plain = inputs_of(support).mean(0)
-    width, start = support.values.shape[1], 0
-    for each in model.prepared.plan.columns:
-        end = start + len(each.names)
-        if each.how == "counts":
-            plain[start:end] = 0.0
-        if each.how in ("counts", "descriptors"):
-            plain[width + start : width + end] = 0.0
-        start = end
-    return plain
 
 
 def text_of(model: RowModel, case: Case, column: str, part: str) -> dict[str, str]:

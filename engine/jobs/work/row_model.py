@@ -51,17 +51,6 @@ class RowModel:
         """(m, e) embeddings of rows as the plan makes them."""
         return self.prepared.embed(torch.from_numpy(rows.values), torch.from_numpy(rows.missing))
 
-    def answer(self, inputs: Tensor, target: int) -> Tensor:
-        """(m, 2 d): values, then 0..1 how much of each is missing -> (m,) the log-odds of class `target` against all
-        others, or the number. Differentiable; each row by itself."""
-        values, missing = inputs.chunk(2, dim=1)
-        embeddings = self.prepared.embed(values, missing)
-        if self.numeric:
-            return self.adapted.mean(embeddings)
-        logits = self.adapted.logits(embeddings)
-        others = [k for k in range(logits.shape[1]) if k != target]
-        return logits[:, target] - logits[:, others].logsumexp(1)
-
 
 @lru_cache(maxsize=4)
 def row_model(run_id: str) -> RowModel:
