@@ -1,4 +1,4 @@
-"""The adapted model as a function of a row's own values, and which bar of a waterfall each of its numbers belongs to."""
+"""The adapted model as a function of a row's own values, and which bar of a waterfall each number belongs to."""
 
 from __future__ import annotations
 

@@ -126,8 +126,10 @@ def test_what_if_takes_words_dates_and_gaps_and_names_what_it_cannot_take(home):
 
 
 def test_a_number_is_explained_in_its_unit_and_asked_again_with_an_interval(home):
-    run = run_of(home, opened(stays(), "target (days)", teach=20), "ridge")
-    case, before = next(iter(home.store.predictions(run.id).items()))
+    project = opened(stays(), "target (days)", teach=20)
+    run = run_of(home, project, "ridge")
+    marker = {c.id: stays()["marker (mg/dL)"][c.case.kept["line"] - 2] for c in home.store.cases(project)}
+    case, before = max(home.store.predictions(run.id).items(), key=lambda each: abs(marker[each[0]] - 100))
     told = home.run("explain_row", run=run.id, case=case, method="shapley")
     assert told["output"] == pytest.approx(before["value"], abs=1e-3) and told["unit"] == "days"
     assert told["base"] + sum(b["amount"] for b in told["columns"]) == pytest.approx(told["output"], abs=1e-2)
@@ -136,7 +138,7 @@ def test_a_number_is_explained_in_its_unit_and_asked_again_with_an_interval(home
     assert (same["value"], same["low"], same["high"]) == pytest.approx(
         (before["value"], before["low"], before["high"]), abs=1e-3
     )
-    higher = home.run("what_if", run=run.id, case=case, values={"marker (mg/dL)": 180})
+    higher = home.run("what_if", run=run.id, case=case, values={"marker (mg/dL)": marker[case] + 30})
     assert higher["value"] > before["value"]
 
 
