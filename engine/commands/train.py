@@ -18,7 +18,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--out", type=Path, help="folder for what is made, checkpoints and weights (default scratch/NAME)")
     sub.add_argument("--data", type=Path, help="folder of the picture sets (instead of the config's)")
     sub.add_argument("--steps", type=int, help="train this many steps (instead of the config's)")
-    sub.add_argument("--ship", action="store_true", help="learners: put weights and cards into assets/weights as well")
+    sub.add_argument(
+        "--ship", action="store_true", help="learners, records: put weights and cards into assets/weights as well"
+    )
     sub.add_argument("--workers", type=int, default=1, help="processes, GPUs or machines that share it (needs Ray)")
     sub.add_argument("--threads", type=int, default=1, help="processor threads (default 1)")
 
@@ -58,10 +60,11 @@ def run(args: argparse.Namespace) -> int:
         files = train_learners(config, out, _print_progress, steps=args.steps)
         print(*(ship(files) if args.ship else files), sep="\n")
     elif what == "records":
+        from engine.training.records import ship as ship_records
         from engine.training.records import train as train_records
 
-        config["train"]["steps"] = args.steps or config["train"]["steps"]
-        print(train_records(config, out, _print_progress))
+        files = train_records(config, out, _print_progress, steps=args.steps)
+        print(*(ship_records(files) if args.ship else files), sep="\n")
     elif what == "molecules":
         from engine.training.molecules import train as train_molecules
 
