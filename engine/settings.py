@@ -15,6 +15,8 @@ class Settings:
     `data_dir` holds all that is kept (its back-up is a copy of the folder). `key_file` holds the secret that codes
     patients; it lies outside `data_dir` on purpose, so that a stolen back-up cannot be matched to patient numbers
     by trying them all (research: an unsalted 8-digit number is found in 138 s). `device`: "auto", "cpu" or "cuda".
+    `dicom_port`: where a scanner or PACS may send to (0: nowhere), as the title `dicom_title`; `dicom_callers`: the
+    titles that may, separated by commas (empty: any).
     """
 
     data_dir: Path = Path.home() / ".local" / "share" / "handful"
@@ -25,6 +27,10 @@ class Settings:
     password_hash: str = ""
     allowed_hosts: str = ""
     demo: bool = True
+    dicom_port: int = 0
+    dicom_address: str = "127.0.0.1"
+    dicom_title: str = "HANDFUL"
+    dicom_callers: str = ""
 
     @property
     def database(self) -> Path:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from engine.jobs.queue import Queue
+from engine.pacs.vault import Vault
 from engine.projects import Store
 from engine.projects.uploads import Uploads
 from engine.settings import Settings
@@ -30,6 +31,7 @@ def tidy(settings: Settings, store: Store, queue: Queue, now: float | None = Non
         "uploads": uploads.sweep(now) + _unread(uploads, queue),
         "cases": _orphans(settings.cases_dir, store, queue, now),
         "downloads": _old(settings.data_dir / "downloads", now - OLD_DOWNLOADS_SECONDS),
+        "identifiers": _identifiers(Vault(settings), store, now),
         "jobs": queue.forget(OLD_JOBS_SECONDS),
     }
 
@@ -62,3 +64,14 @@ def _old(folder: Path, before: float) -> int:
     for each in old:
         shutil.rmtree(each, ignore_errors=True)
     return len(old)
+
+
+def _identifiers(vault: Vault, store: Store, now: float) -> int:
+    """Identifiers of cases that are nowhere any more, and tickets of jobs that never ran."""
+    known, count = store.case_ids(), 0
+    for name in vault.names():
+        old = now - (vault.folder / name).stat().st_mtime > OLD_DOWNLOADS_SECONDS
+        if old and name not in known:
+            vault.forget(name)
+            count += 1
+    return count

@@ -89,6 +89,9 @@ class Supervisor:
             Child(f"worker-{lane}", [*python, "engine.jobs.worker", lane, "--work", work], environment)
             for lane in LANES
         ]
+        if settings.dicom_port:
+            environment |= {f"HANDFUL_{k.upper()}": str(v) for k, v in vars(settings).items() if k.startswith("dicom_")}
+            self.workers.append(Child("listener", [*python, "engine.jobs.listener"], environment))
         self.stopping = threading.Event()
 
     def run(self, ready: Callable[[], None], tidy: Callable[[], object] = lambda: None) -> int:

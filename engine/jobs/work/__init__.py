@@ -22,6 +22,9 @@ from engine.jobs.work import (
     gallery,
     lesson,
     open_project,
+    pacs_fetch,
+    pacs_send,
+    pacs_taking,
     report,
     rooms,
     stepping,
@@ -44,6 +47,9 @@ KINDS: dict[str, Callable[..., Any]] = {
     "deletion": deletion.run,
     "export": export.run,
     "report": report.run,
+    "fetch": pacs_fetch.run,
+    "received": pacs_taking.received,
+    "pacs_send": pacs_send.run,
     "lesson": lesson.run,
     "open_project": open_project.run,
     "gallery": gallery.run,
@@ -61,3 +67,5 @@ def warm_up(lane: str) -> None:
         rooms.store().set_setting("device", str(rooms.encoder().device).upper())
         # The page offers what is here without importing what computes.
         rooms.store().set_setting("learners", [each.name for each in learners("classes")])
+        rooms.store().set_setting("learners_rows", [each.name for each in learners("classes", "record")])
+        rooms.store().set_setting("learners_numbers", [each.name for each in learners("number", "record")])
