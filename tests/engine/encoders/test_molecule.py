@@ -3,11 +3,13 @@
 import hashlib
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from engine.encoders import tabular
 from engine.encoders.molecule import WEIGHTS, MoleculeEncoder, MoleculeNet, load_molecule_encoder, save_net
-from engine.tables import molecules
+from engine.tables import Table, molecules, propose
 
 ASPIRIN, SALT, CAFFEINE = "CC(=O)Oc1ccccc1C(=O)O", "[Na+].CC(=O)Oc1ccccc1C(=O)[O-]", "CN1C=NC2=C1C(=O)N(C)C(=O)N2C"
 
@@ -70,3 +72,22 @@ def test_other_weights_have_another_identity_and_come_back_as_they_were_written(
     given = inputs(ASPIRIN)
     torch.testing.assert_close(loaded.embed(*given), MoleculeEncoder(net, "").embed(*given), atol=2e-2, rtol=2e-2)
     assert np.isfinite(loaded.embed(*given).numpy()).all()
+
+
+def test_a_table_with_structures_carries_what_the_encoder_makes_of_them(encoder):
+    smiles = [ASPIRIN, CAFFEINE, "CC(=O)NC1=CC=C(O)C=C1", "CCCCO", SALT, "bad("] * 3
+    frame = pd.DataFrame({"smiles": smiles, "dose": np.arange(18.0) % 5, "label": ["a", "b"] * 9})
+    table, found = Table("made", frame, np.arange(2, 20)), {"smiles": molecules.read(smiles)}
+    prepared = tabular.prepare(table, propose(table, label="label", smiles="smiles"), np.arange(10), found)
+    rows = prepared.rows(np.array([0, 1, 5]))
+    values = torch.from_numpy(rows.values).requires_grad_(True)
+    made = prepared.embed(values, torch.from_numpy(rows.missing))
+    own = encoder.embed(torch.from_numpy(found["smiles"].counts[:2]), torch.from_numpy(found["smiles"].descriptors[:2]))
+    torch.testing.assert_close(made[:2, -encoder.size :] / prepared.say, own, atol=0.05, rtol=0.05)
+    made[:2, -encoder.size :].sum().backward()
+    assert values.grad[:2].abs().sum() > 0 and torch.isfinite(made).all()  # the row without a molecule too
+    spread = lambda x: float(np.square(x - x.mean(0)).sum())  # noqa: E731
+    labelled = prepared.embeddings(np.arange(10))
+    share = spread(labelled[:, -encoder.size :]) / spread(labelled[:, : -encoder.size])
+    assert share == pytest.approx(tabular.SAY**2, rel=0.01)
+    assert encoder.identity in tabular.identity()
