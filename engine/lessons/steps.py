@@ -18,16 +18,32 @@ from engine.lessons import plane
 from engine.lessons.plan import Labels
 
 STEPS = 20  # as many as the start has learned rates for
+WILD = 16.0
 METHODS = {"maml": MAML, "anil": ANIL}
 
 
 def compute(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """{"points", "labels", "extent", "steps": [{"loss", "right", "answers", "flips", "regions"}], "asked"}: a row after
-    no step, one, ... STEPS. `right` counts the cases that were not labelled; `flips` the cases whose answer changed."""
+    """{"points", "labels", "extent", "steps": [{"loss", "right", "answers", "flips", "regions"}], "wild": the same
+    of a rate WILD times the learned one, loss and number of flips alone, "asked"}. `right` counts the cases that were
+    not labelled; `flips` are the cases whose answer changed in that step."""
     labels = _two_classes(Labels.pairs(settings["labels"]))
+    rows = walk(labels, settings["learner"], float(settings["rate"]))
+    wild = walk(labels, settings["learner"], WILD)
+    return {
+        "points": plane.points(),
+        "labels": {str(i): c for i, c in labels.items()},
+        "extent": list(plane.extent()),
+        "steps": rows,
+        "wild": [{"loss": row["loss"], "flips": len(row["flips"])} for row in wild],
+        "asked": len(plane.asked(labels)),
+    }
+
+
+def walk(labels: Mapping[int, str], method: str, factor: float) -> list[dict[str, Any]]:
+    """A row after no step, one, ... STEPS, at `factor` times the learned rates."""
     where, _ = plane.plane()
     truth, free = plane.truth(), plane.asked(labels)
-    support, learner = plane.support(labels), _learner(settings)
+    support, learner = plane.support(labels), _learner(method, factor)
     rows: list[dict[str, Any]] = []
     for count in range(STEPS + 1):
         adapted = learner.adapt(support, steps=count)
@@ -43,20 +59,13 @@ def compute(settings: Mapping[str, Any]) -> dict[str, Any]:
                 "regions": plane.regions(adapted.logits, support.classes),
             }
         )
-    return {
-        "points": plane.points(),
-        "labels": {str(i): c for i, c in labels.items()},
-        "extent": list(plane.extent()),
-        "steps": rows,
-        "asked": len(free),
-    }
+    return rows
 
 
-def _learner(settings: Mapping[str, Any]) -> MAML:
-    method = METHODS[settings["learner"]]
+def _learner(name: str, factor: float) -> MAML:
+    method = METHODS[name]
     start = shipped_start(method.name) or head.plain_start(2)
     start = start.fitted(2)
-    factor = float(settings["rate"])
     return method(replace(start, rates={name: factor * rate for name, rate in start.rates.items()}))
 
 

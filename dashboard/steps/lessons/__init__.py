@@ -8,13 +8,25 @@ import streamlit as st
 
 from dashboard import frame
 from dashboard.state import Page
-from dashboard.steps.lessons import intervals, prototypes, wave
-from dashboard.steps.lessons.computed import computed
+from dashboard.steps.lessons import (
+    abstain,
+    ambiguous,
+    intervals,
+    optimiser,
+    patients,
+    prototypes,
+    saliency,
+    shortcut,
+    steps,
+    wave,
+)
+from dashboard.steps.lessons.computing import computed
 from dashboard.steps.lessons.scene import Lesson, Scene, bold
 
 ROOT = Path(__file__).resolve().parents[3]
 _CSS = (Path(__file__).parent / "frame.css").read_text("utf-8")
-LESSONS: dict[str, Lesson] = {each.name: each for each in (module.LESSON for module in (wave, prototypes, intervals))}
+_MODULES = (wave, prototypes, steps, optimiser, ambiguous, shortcut, patients, intervals, saliency, abstain)
+LESSONS: dict[str, Lesson] = {module.LESSON.name: module.LESSON for module in _MODULES}
 KEPT = ("p", "c", "s", "l")  # what stays in the address when another lesson opens
 
 

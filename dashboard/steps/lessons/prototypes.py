@@ -8,148 +8,99 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard.class_marks import NEUTRAL
-from dashboard.steps.lessons.drawing import CLASSES, ink, plain, show
+from dashboard.steps.lessons.drawing import CLASSES, ink, show
 from dashboard.steps.lessons.scene import Lesson, Scene, put
+from dashboard.steps.lessons.sheet import add_cases, legend, sheet
 from engine.lessons.plan import Labels
 
-HEIGHT = 540
-PICTURE = 0.17  # side of a case's picture, in units of the plane
-GIVEN = "lesson-give"  # the class that a click gives, "look" for none
+HEIGHT = 500
+GIVEN = "lesson-give"  # the class that a click gives; "look" only looks, "none" takes a label away
 
 
 def controls(scene: Scene) -> None:
     scene.choose("learner")
-    given = ["look", *CLASSES, "none"]
     st.segmented_control(
-        scene.words("give"), given, key=GIVEN, default="a", required=True,
-        format_func=lambda c: f"{CLASSES[c].shape} {scene.words(f'class_{c}')}" if c in CLASSES else scene.words(c),
+        scene.words("give"), [*CLASSES, "none", "look"], key=GIVEN, default="a", required=True,
+        format_func=lambda c: f"{CLASSES[c].shape} {scene.page.words(f'lessons.class_{c}')}" if c in CLASSES
+        else scene.words(c),
     )  # fmt: skip
     left, right = st.columns(2)
     if left.button(scene.words("wrong"), key="lesson-wrong", width="stretch"):
         _wrong(scene)
     if right.button(scene.words("clear"), key="lesson-clear", width="stretch"):
-        put(labels=scene.plan.settings["labels"].start)
-        st.rerun()
+        _label({})
 
 
 def _wrong(scene: Scene) -> None:
-    """Give one labelled case another class: the first case of class a becomes b."""
-    labels = Labels.pairs(scene.now["labels"])
-    mine = [i for i, c in labels.items() if c == "a"]
-    if mine:
-        labels[mine[0]] = "b"
-        put(labels=_text(labels))
-        st.rerun()
+    """One case of the third class gets the first one's label: the star of the first class goes its way."""
+    labels, truth = Labels.pairs(scene.now["labels"]), [p["truth"] for p in scene.result["points"]]
+    free = [i for i, letter in enumerate(truth) if letter == "c" and labels.get(i) != "a"]
+    if free:
+        _label(labels | {free[-1]: "a"})
+
+
+def _label(labels: Mapping[int, str]) -> None:
+    put(labels="-".join(f"{i}{c}" for i, c in sorted(labels.items())))
+    st.rerun()
 
 
 def draw(scene: Scene) -> None:
-    if not scene.result.get("regions"):
-        scene.say("two_classes")
-    event = show(figure(scene), f"figure-plane-{len(scene.now['labels'])}-{scene.now['labels']}-{scene.now['asked']}",
-                 on_select="rerun", selection_mode="points")  # fmt: skip
+    st.html(legend(scene))
+    event = show(
+        figure(scene), f"figure-plane-{scene.now['labels']}-{scene.now['asked']}",
+        on_select="rerun", selection_mode="points",
+    )  # fmt: skip
     for point in event.selection.points:
         if point.get("customdata"):
             _clicked(scene, int(point["customdata"][0]))
     told = scene.result
-    if told.get("regions"):
+    if told["regions"]:
         scene.say("told", right=told["right"], asked=told["asked"], labelled=len(told["labels"]),
                   share=round(100 * told["share"]))  # fmt: skip
+    else:
+        scene.say("two_classes")
 
 
 def _clicked(scene: Scene, case: int) -> None:
-    """A click gives the chosen class, or only looks."""
+    """A click gives the chosen class, takes the label away, or asks about that case."""
     labels, give = Labels.pairs(scene.now["labels"]), st.session_state.get(GIVEN, "a")
     if give == "look":
         put(asked=case)
+        st.rerun()
     elif give == "none":
         labels.pop(case, None)
-        put(labels=_text(labels))
+        _label(labels)
     else:
-        labels[case] = give
-        put(labels=_text(labels))
-    st.rerun()
-
-
-def _text(labels: Mapping[int, str]) -> str:
-    return "-".join(f"{i}{c}" for i, c in sorted(labels.items()))
+        _label(labels | {case: give})
 
 
 def figure(scene: Scene) -> go.Figure:
-    told, chart = scene.result, go.Figure()
-    if told.get("regions"):
-        _regions(chart, told)
+    told = scene.result
+    chart = sheet(scene, told, told["regions"], HEIGHT)
     if scene.now["learner"] == "matching":
         _attention(chart, told, scene.now["asked"])
     else:
         _spokes(chart, told)
-    for point in told["points"]:
-        chart.add_layout_image(
-            source=point["tile"], x=point["x"], y=point["y"], xref="x", yref="y", sizex=PICTURE, sizey=PICTURE,
-            xanchor="center", yanchor="middle", layer="above", opacity=0.95,
-        )  # fmt: skip
-    _cases(chart, scene)
+    add_cases(chart, scene, told, told["answers"])
     if scene.now["learner"] == "protonet":
         _stars(chart, scene)
-    plain(chart, HEIGHT, legend=False)
-    chart.update_layout(margin={"l": 6, "r": 6, "t": 6, "b": 6})
-    chart.update_xaxes(visible=False, range=[-1.25, 1.25])
-    chart.update_yaxes(visible=False, scaleanchor="x")
     return chart
-
-
-def _regions(chart: go.Figure, told: Mapping[str, Any]) -> None:
-    """What the learner would say anywhere on the plane."""
-    x0, x1, y0, y1 = told["extent"]
-    cells = len(told["regions"])
-    letters = "abc"
-    scale = []
-    for k, letter in enumerate(letters):
-        scale += [(k / 3, CLASSES[letter].colour), ((k + 1) / 3, CLASSES[letter].colour)]
-    chart.add_heatmap(
-        z=[[letters.index(c) for c in row] for row in told["regions"]],
-        x=[x0 + (k + 0.5) * (x1 - x0) / cells for k in range(cells)],
-        y=[y0 + (k + 0.5) * (y1 - y0) / cells for k in range(cells)],
-        zmin=-0.5, zmax=2.5, colorscale=scale, showscale=False, opacity=0.28, hoverinfo="skip",
-    )  # fmt: skip
-
-
-def _cases(chart: go.Figure, scene: Scene) -> None:
-    """A frame a case: filled with its class where it is labelled, grey where not. A click lands on it."""
-    told, labels = scene.result, scene.result["labels"]
-    for labelled in (False, True):
-        rows = [i for i in range(len(told["points"])) if (str(i) in labels) == labelled]
-        colours = [CLASSES[labels[str(i)]].colour if labelled else NEUTRAL for i in rows]
-        titles = []
-        for i in rows:
-            mine = scene.words(f"class_{labels[str(i)]}") if labelled else scene.words("unlabelled")
-            titles.append(f"{scene.words('case', number=i + 1)} · {mine}")
-        chart.add_scatter(
-            x=[told["points"][i]["x"] for i in rows], y=[told["points"][i]["y"] for i in rows], mode="markers",
-            customdata=[[i] for i in rows], text=titles, hovertemplate="%{text}<extra></extra>",
-            marker={"symbol": "square-open", "size": 40, "color": colours, "line": {"width": 5 if labelled else 1.5}},
-        )  # fmt: skip
-    at = told["points"][scene.now["asked"]]
-    if scene.now["learner"] == "matching":
-        chart.add_scatter(
-            x=[at["x"]], y=[at["y"]], mode="markers", hoverinfo="skip",
-            marker={"symbol": "circle-open", "size": 56, "color": ink(), "line": {"width": 2.5}},
-        )  # fmt: skip
 
 
 def _spokes(chart: go.Figure, told: Mapping[str, Any]) -> None:
     """A thin line from each labelled case to its class's mean."""
     for case, letter in told["labels"].items():
-        point, mean = told["points"][int(case)], told["prototypes"][letter]
-        chart.add_scatter(
-            x=[point["x"], mean[0]], y=[point["y"], mean[1]], mode="lines", hoverinfo="skip",
-            line={"color": CLASSES[letter].colour, "width": 1.5, "dash": "dot"},
-        )  # fmt: skip
+        point, mean = told["points"][int(case)], told["prototypes"].get(letter)
+        if mean:
+            chart.add_scatter(
+                x=[point["x"], mean[0]], y=[point["y"], mean[1]], mode="lines", hoverinfo="skip",
+                line={"color": CLASSES[letter].colour, "width": 1.5, "dash": "dot"},
+            )  # fmt: skip
 
 
 def _stars(chart: go.Figure, scene: Scene) -> None:
     for letter, (x, y) in scene.result["prototypes"].items():
-        title = scene.words("typical", name=scene.words(f"class_{letter}"))
+        title = scene.words("typical", name=scene.page.words(f"lessons.class_{letter}"))
         chart.add_scatter(
             x=[x], y=[y], mode="markers", text=[title], hovertemplate="%{text}<extra></extra>",
             marker={
@@ -167,6 +118,10 @@ def _attention(chart: go.Figure, told: Mapping[str, Any], asked: int) -> None:
             x=[at["x"], point["x"]], y=[at["y"], point["y"]], mode="lines", hoverinfo="skip",
             line={"color": CLASSES[told["labels"][str(int(case))]].colour, "width": 1 + 14 * weight},
         )  # fmt: skip
+    chart.add_scatter(
+        x=[at["x"]], y=[at["y"]], mode="markers", hoverinfo="skip",
+        marker={"symbol": "circle-open", "size": 56, "color": ink(), "line": {"width": 3}},
+    )  # fmt: skip
 
 
 def values(result: Mapping[str, Any]) -> dict[str, Any]:
