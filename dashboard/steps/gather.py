@@ -8,15 +8,19 @@ from dashboard import frame, state
 from dashboard.state import Page
 from dashboard.steps import columns
 from dashboard.steps.cases_list import label_list
+from dashboard.steps.pacs import kept_identifiers, pacs_button
 from dashboard.upload import drop_zone
 from engine.intake import load_case
 from engine.projects.records import ProjectCase
 
+ARRIVALS = ("take_in", "fetch", "received")  # through the browser, from the PACS, sent by it
+READS = (*ARRIVALS, "demo", "encode")
 MOST_ROWS_SHOWN = 60  # of a table on this screen; all of them are in the list at the left
 
 
 def show(page: Page) -> None:
     words = page.words
+    columns.kept(page)
     drafts = page.store.drafts(page.project.id)
     if drafts:
         columns.show(page, drafts)
@@ -27,6 +31,7 @@ def show(page: Page) -> None:
         with right:
             frame.heading(words("gather.intro"))
             drop_zone(page.project.id, key="drop", language=words.language)
+            pacs_button(page)
             frame.quiet(words("gather.intro_text"))
             _next(page)
         with centre:
@@ -41,7 +46,7 @@ def show(page: Page) -> None:
 
 def _progress(page: Page) -> None:
     """What is being read and prepared; drawn anew every second while something is under way."""
-    if not page.queue.jobs(project=page.project.id, kinds=("take_in", "demo", "encode"), alive=True, limit=1):
+    if not page.queue.jobs(project=page.project.id, kinds=READS, alive=True, limit=1):
         _last_result(page)
         return
     words = page.words
@@ -49,7 +54,7 @@ def _progress(page: Page) -> None:
 
     @st.fragment(run_every=1.0)
     def watch() -> None:
-        alive = page.queue.jobs(project=page.project.id, kinds=("take_in", "demo", "encode"), alive=True)
+        alive = page.queue.jobs(project=page.project.id, kinds=READS, alive=True)
         reading = [j for j in alive if j.kind != "encode"]
         encoding = [j for j in alive if j.kind == "encode"]
         done = sum(1 for c in page.cases if page.ready(c.id))
@@ -70,7 +75,8 @@ def _progress(page: Page) -> None:
 
 
 def _last_result(page: Page) -> None:
-    words, job = page.words, page.queue.latest("take_in", page.project.id)
+    words = page.words
+    job = next(iter(page.queue.jobs(project=page.project.id, kinds=ARRIVALS, limit=1)), None)
     if job is None:
         return
     if job.state == "failed" and job.error:
@@ -147,13 +153,14 @@ def _identity(page: Page) -> None:
     kept = load_case(page.case_dir(page.case_id)).kept
     with st.expander(words("gather.identity")):
         frame.quiet(words("gather.identity_pixels"))
-        job = page.queue.latest("take_in", page.project.id) or page.queue.latest("demo")
+        job = next(iter(page.queue.jobs(project=page.project.id, kinds=(*ARRIVALS, "demo"), limit=1)), None)
         removed = (job.result or {}).get("removed", {}) if job else {}
         if removed:
             frame.heading(words("gather.identity_removed"))
             frame.quiet(", ".join(removed))
         frame.heading(words("gather.identity_kept"))
         frame.quiet(", ".join(f"{k}: {v}" for k, v in kept.items()))
+        kept_identifiers(page)
         if st.button(words("gather.remove"), key="remove-case", help=words("gather.removed_hint")):
             page.store.remove_case(page.project.id, page.case_id, reader=page.reader)
             st.query_params.pop("c", None)

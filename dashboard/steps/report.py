@@ -14,6 +14,7 @@ from dashboard.learner_names import learner_title
 from dashboard.state import Page
 from dashboard.steps.cases_list import label_list
 from dashboard.steps.exporting import export
+from dashboard.steps.pacs_send import pacs_send
 from dashboard.steps.report_files import report_files
 from dashboard.steps.tested import held_back_sentences, test_sentences
 
@@ -30,6 +31,7 @@ def show(page: Page) -> None:
         with right:
             if page.run is not None:
                 report_files(page)
+                pacs_send(page)
             frame.heading(page.words("report.title"))
             for kind in EXPORTS:
                 if kind == "project" or (page.comparison if kind == "comparison" else page.run) is not None:

@@ -52,8 +52,10 @@ def _button(page: Page, text: str, kind: str) -> None:
 
 def _links(page: Page, job: Job) -> None:
     words = page.words
-    for each in job.result["files"]:
-        frame.download(words(f"report.as_{each['what']}"), each["download"], each["name"], first=each["what"] == "pdf")
+    with st.container(horizontal=True, gap="small", key="report-links"):
+        for each in job.result["files"]:
+            text = words(f"report.as_{each['what']}")
+            frame.download(text, each["download"], each["name"], first=each["what"] == "pdf")
     _button(page, "report.report_again", "tertiary")
 
 

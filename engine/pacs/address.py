@@ -61,3 +61,8 @@ def check(address: Address) -> None:
     for title in (address.title, address.our_title):
         if title and not (title.isascii() and title.isprintable() and len(title) <= 16 and "\\" not in title):
             raise Refusal(Note("pacs.address_title"))
+
+
+def ways(address: Address) -> tuple[str, ...]:
+    """How results can leave, the better one first: "web" answers what it took, "ae" is older and everywhere."""
+    return tuple(way for way, there in (("web", address.web), ("ae", address.host and address.title)) if there)

@@ -16,11 +16,6 @@ from engine.sentences import Refusal
 SECONDS = 30.0
 
 
-def ways(address: Address) -> tuple[str, ...]:
-    """How results can leave, the better one first: "web" answers what it took, "ae" is older and everywhere."""
-    return tuple(way for way, there in (("web", address.web), ("ae", address.host and address.title)) if there)
-
-
 def send(address: Address, objects: Sequence[Dataset], study: str, way: str) -> None:
     """Sends the objects of one case into `study`. Raises Refusal where they did not all arrive."""
     if way == "web":

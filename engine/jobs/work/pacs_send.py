@@ -16,9 +16,9 @@ from engine.jobs.work import rooms
 from engine.jobs.work.report import METHOD, PICTURED, map_of
 from engine.nouns import Note
 from engine.pacs import objects
-from engine.pacs.address import read_address
+from engine.pacs.address import read_address, ways
 from engine.pacs.identity import Identity, coded_identity
-from engine.pacs.sending import send, ways
+from engine.pacs.sending import send
 from engine.pacs.sources import source_slices
 from engine.pacs.vault import Vault
 from engine.projects.records import ProjectCase, Run
