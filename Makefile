@@ -15,7 +15,7 @@ TEST_READY := $(VENV)/.handful-test-requirements
 BENCH_READY := $(VENV)/.handful-bench-requirements
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
 
-.PHONY: help run install test test-tools bench bench-learners bench-peers bench-models lint demo viewer image-check
+.PHONY: help run install test test-tools bench bench-learners bench-peers bench-models bench-records lint demo viewer image-check
 
 help:  ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ bench-peers: $(BENCH_READY)  ## install the libraries that learners are compared
 
 bench-models: $(BENCH_READY)  ## print how good (hours): learners on their papers' tasks, encoder, finder, maps
 	@for each in sinusoid ambiguous omniglot encoder_table finder saliency calibration; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+
+bench-records: $(BENCH_READY)  ## print how good records' learners are on families that trained nothing (20 minutes)
+	@$(BIN)/python -m benchmarks.records_table
 
 lint: $(TEST_READY)  ## check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

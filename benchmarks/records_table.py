@@ -140,7 +140,7 @@ def _logistic():
 def _forest():
     from sklearn.ensemble import RandomForestClassifier
 
-    return RandomForestClassifier(200, random_state=0)
+    return RandomForestClassifier(100, random_state=0)
 
 
 def _boosted():
@@ -167,7 +167,10 @@ def score_number(method: str, task: Task) -> tuple[float, float]:
         from sklearn.ensemble import RandomForestRegressor
         from sklearn.linear_model import RidgeCV
 
-        made = {"ridge regression": RidgeCV(np.logspace(-1, 3, 9)), "forest of numbers": RandomForestRegressor(200)}
+        made = {
+            "ridge regression": RidgeCV(np.logspace(-1, 3, 9)),
+            "forest of numbers": RandomForestRegressor(100, random_state=0),
+        }
         guess, inside = made[method].fit(task.plain[0], known).predict(task.plain[1]), float("nan")
     return 1 - float(np.square(wanted - guess).sum() / np.square(wanted - wanted.mean()).sum()), inside
 
