@@ -217,7 +217,8 @@ def _amounts(
     digits: int,
 ) -> None:
     """The amount beside each bar, the two ends beside their marks."""
-    placed = [(0, base, f"{base:.{digits}f}", True), (len(parts) + 1, output, f"{output:.{digits}f}", True)]
+    ends = [f"{value:.{digits}f}".replace("-", "\u2212") for value in (base, output)]
+    placed = [(0, base, ends[0], True), (len(parts) + 1, output, ends[1], True)]
     for row, (start, (_, amount)) in enumerate(zip(starts, parts, strict=True), start=1):
         placed.append((row, start + amount, f"{amount:+.{digits}f}".replace("-", "\u2212"), amount > 0))
     for row, x, text, right in placed:

@@ -152,7 +152,9 @@ def number_text(value: float) -> str:
         return f"{value:.1e}"
     if size >= 100:
         return f"{value:.0f}" if size < 1e9 else f"{value:.3g}"
-    return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 1 else f"{value:.3g}"
+    if size < 1:
+        return f"{value:.3g}"
+    return f"{value:.{1 if size >= 10 else 2}f}".rstrip("0").rstrip(".")
 
 
 def short_name(name: str) -> str:

@@ -48,5 +48,6 @@ def file_adapt(page: Page, learner: str | None = None) -> str:
         "look": "auto" if page.of_rows else settings.get("look", "auto"),
         "reader": page.reader,
     }
-    project = page.project.id
-    return page.queue.file("adapt", args, lane=LEARN, key=f"adapt-{project}").id
+    # Readers who are blind to each other adapt beside each other.
+    key = f"adapt-{page.project.id}" + (f"-{page.reader}" if page.blind else "")
+    return page.queue.file("adapt", args, lane=LEARN, key=key).id

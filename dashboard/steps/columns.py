@@ -24,6 +24,7 @@ HEIGHT, HEIGHT_OVER_NOTES = "calc(100vh - 178px)", "calc(100vh - 232px)"
 TEACH, MOST, MOST_ROWS = 10, 400, 2000  # what is proposed, and what the engine takes at most (engine.jobs.work.tables)
 LEVELS_SHOWN = 4
 HIDDEN = "•••"
+KEPT = "keeping"  # where the session remembers the table on its way in
 LEARNED = ("feature", "molecule")
 LABELS = ("number", "yes_no", "category", "code")  # kinds that an answer can have
 FLAGS = ("leak", "label", "patient", "site", "date", "molecule", "measure", "value")  # shown first, in this order
@@ -52,6 +53,17 @@ class Choice:
         for each in self.corrections:
             if each.field != "role" or each.value != "label":
                 self.dictionary = self.dictionary.change(each.column, **{each.field: each.value})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A table on its way into the project: its draft, the job, and what was said of its answer."""
+
+    draft: str
+    job: str
+    label: str | None
+    target: str
+    unit: str
 
 
 def show(page: Page, drafts: Sequence[Draft]) -> None:
@@ -141,14 +153,13 @@ def _rank(entry: Entry) -> int:
 def describe(page: Page, entry: Entry) -> dict[str, Any]:
     """A column as the table of columns takes it. What an identifier or free text holds is not shown."""
     words = page.words
-    gone = entry.missing / entry.rows if entry.rows else 0.0
     return {
         "name": entry.name,
         "role": entry.role,
         "kind": entry.kind,
         "unit": entry.unit,
         "values": _values(page, entry),
-        "missing": words("columns.missing", percent=max(1, round(100 * gone))) if gone else "",
+        "missing": words("columns.missing", count=entry.missing) if entry.missing else "",
         "reasons": [words.note(note) for note in entry.reasons if note.key != "table.because_told"],
         "flag": entry.role == "leak",
     }
@@ -324,31 +335,25 @@ def _said(
 def _keep(page: Page, draft: Draft, choice: Choice, args: Mapping[str, Any], unit: str) -> None:
     """The one coloured button, and the way out."""
     words = page.words
-    job = page.queue.state(st.session_state.get(f"keep-{draft.id}", ""))
+    kept = st.session_state.get(KEPT)
+    job = page.queue.state(kept.job) if kept and kept.draft == draft.id else None
     with st.container(key="next"):
-        if page.cases:
+        if job is not None and job.alive:
+            _watch(page, job, words("columns.keeping"))
+        elif page.cases:
             frame.remark(words("columns.taken"))
             if st.button(words("columns.taken_do"), key="move-draft", type="primary", width="stretch"):
                 _move(page, draft)
-        elif job is not None and job.alive:
-            _watch(page, job, words("columns.keeping"))
-        elif job is not None and job.state == "done":
-            _done(page, job, args, unit)
         else:
             if job is not None and job.error:
                 frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
             if choice.asked and (asked := page.queue.state(choice.asked)) is not None and asked.alive:
                 _watch(page, asked, words("columns.again"))
             learned = any(e.role in (*LEARNED, "measure") for e in choice.dictionary)
-            if st.button(
-                words("columns.keep"),
-                key="keep",
-                type="primary",
-                width="stretch",
-                disabled=not learned or bool(choice.asked),
-            ):
+            ready = learned and not choice.asked
+            if st.button(words("columns.keep"), key="keep", type="primary", width="stretch", disabled=not ready):
                 filed = page.queue.file("keep_table", args, lane=INTAKE, key=f"keep-{draft.id}", priority=1)
-                st.session_state[f"keep-{draft.id}"] = filed.id
+                st.session_state[KEPT] = Kept(draft.id, filed.id, args["label_from"], args["target"], unit)
                 st.rerun()
         if st.button(words("columns.throw"), key="throw", type="tertiary", help=words("columns.throw_hint")):
             page.store.discard_draft(draft.id, reader=page.reader)
@@ -376,15 +381,20 @@ def _watch(page: Page, job: Job, text: str) -> None:
     watch()
 
 
-def _done(page: Page, job: Job, args: Mapping[str, Any], unit: str) -> None:
-    """Go to Label; numbers that are given in the page are a setting of the project."""
-    if args["label_from"] is None and args["target"] == "number":
-        page.store.set_project_settings(page.project.id, target="number", unit=unit)
-    st.session_state["said"] = page.words(
-        "columns.kept" if args["label_from"] else "columns.kept_page",
-        count=job.result["cases"],
-        labelled=job.result.get("labelled", 0),
-    )
-    if not job.result.get("draft"):
-        state.go("label")
+def kept(page: Page) -> None:
+    """Once a table is kept go on to Label, with a word about what came of it. Called where drafts are looked for: the
+    draft is gone by then. Numbers that are given in the page are a setting of the project."""
+    filed = st.session_state.get(KEPT)
+    job = page.queue.state(filed.job) if filed else None
+    if job is None or job.state != "done":
+        return
+    del st.session_state[KEPT]
+    st.session_state.pop(f"choice-{filed.draft}", None)
+    if filed.label is None and filed.target == "number":
+        page.store.set_project_settings(page.project.id, target="number", unit=filed.unit)
+    if job.result.get("draft"):  # visits became a table of patients, which is looked over once more
+        st.rerun()
+    key = "columns.kept" if filed.label else "columns.kept_page"
+    st.session_state["said"] = page.words(key, count=job.result["cases"], labelled=job.result.get("labelled", 0))
+    state.go("label")
     st.rerun()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import frame, state
+from dashboard import frame, state, tour
 from dashboard.state import Page
 from dashboard.steps import gallery
 from dashboard.upload import IMPORT, drop_zone
@@ -17,6 +17,7 @@ def show(page: Page) -> None:
         with left:
             frame.heading(words("app.name"))
             frame.card(words("app.tagline"), quiet=words("projects.intro"))
+            _tour(page)
         task = gallery.shown()
         with centre:
             if task:
@@ -33,6 +34,22 @@ def show(page: Page) -> None:
                 _make(page)
                 frame.heading(words("projects.import_title"))
                 _import(page)
+
+
+def _tour(page: Page) -> None:
+    """The guided tour and the presentation, on the demo project."""
+    words = page.words
+    if tour.demo_project(page) is None:
+        return
+    if st.button(words("tour.begin"), key="tour-begin", width="stretch", icon=":material/route:"):
+        tour.begin(page)
+        st.rerun()
+    with st.container(horizontal=True, gap="small", key="tour-tools"):
+        if st.button(words("tour.present"), key="tour-present", icon=":material/slideshow:"):
+            tour.begin(page, show=True)
+            st.rerun()
+        with st.popover(words("tour.arrange"), icon=":material/reorder:"):
+            tour.arrange(page)
 
 
 def _import(page: Page) -> None:

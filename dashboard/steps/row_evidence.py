@@ -18,12 +18,12 @@ from dashboard.steps import options, what_if
 from dashboard.steps.cases_list import thumb
 from dashboard.steps.record_look import labelled_rows, look_at_record
 from dashboard.steps.score import score
+from dashboard.steps.what_if import free_lane
 from dashboard.structures import PEN
-from engine.jobs.queue import LEARN
 
 METHODS = ("ig", "shapley", "ablation")
 VIEWS = ("why", "what_if", "options", "row")
-MOST_BARS = 9  # of the waterfall; the others stand together in one
+MOST_BARS = 8  # of the waterfall; the others stand together in one
 FIGURE = 29, 44  # pixels a bar, and for the axis
 NUMBER = "#6f8fc9"  # of a predicted number, which has no class
 LEFT_OVER = 0.02  # of the whole way, above which what no column accounts for has a bar of its own
@@ -47,7 +47,7 @@ def method_panel(page: Page, prediction: Predicted) -> Mapping[str, Any] | None:
     frame.quiet(words(f"rows.method_{method}_line"))
     args = {"run": page.run.id, "case": prediction.case, "method": method, "target": None}
     job = page.queue.find("explain_row", args)
-    job = job or page.queue.file("explain_row", args, lane=LEARN, project=page.project.id, priority=1)
+    job = job or page.queue.file("explain_row", args, lane=free_lane(page), project=page.project.id, priority=1)
     if job.alive:
         _wait(page, job.id)
         return None

@@ -67,7 +67,7 @@ def held_back_sentences(page: Page) -> list[str]:
             words("adapt.held_back_class", name=name, k=each["right"], n=each["count"])
             for name, each in held["classes"].items()
         ]
-        return [said[0] + " " + words("adapt.and").join(parts)] if len(parts) > 1 else said
+        return [f"{said[0]} {words('adapt.and').join(parts)}."] if len(parts) > 1 else said
     said = words("adapt.held_back_number", n=held["count"], mae=page.amount(held["mae"]))
     if "inside" in held:
         inside = {"k": held["inside"], "n": held["count"]}

@@ -17,7 +17,7 @@ from dashboard.records import Records, number_text
 from dashboard.state import Page
 from dashboard.steps.record_look import labelled_rows
 from dashboard.steps.score import score
-from engine.jobs.queue import LEARN
+from engine.jobs.queue import INTAKE, LEARN
 
 SLIDERS = 6
 PATIENCE_S, LOOK_S = (
@@ -135,12 +135,18 @@ def ask(page: Page, kind: str, args: Mapping[str, Any]) -> Any:
     """File a short job and wait for it here, so that a slider is answered in the same run; None where it takes long."""
     job = page.queue.find(kind, args)
     if job is None or job.state in ("failed", "cancelled"):
-        job = page.queue.file(kind, args, lane=LEARN, project=page.project.id, priority=2)
+        job = page.queue.file(kind, args, lane=free_lane(page), project=page.project.id, priority=2)
     end = time.monotonic() + PATIENCE_S
     while job.alive and time.monotonic() < end:
         time.sleep(LOOK_S)
         job = page.queue.state(job.id)
     return None if job.alive else job
+
+
+def free_lane(page: Page) -> str:
+    """The lane that answers first: while a run is being tested, questions about it go past the test."""
+    busy = {job.lane for job in page.queue.jobs(alive=True) if job.kind not in ("what_if", "explain_row")}
+    return INTAKE if LEARN in busy and INTAKE not in busy else LEARN
 
 
 def _of(prediction: Predicted) -> Mapping[str, Any]:

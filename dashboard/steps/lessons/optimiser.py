@@ -11,7 +11,7 @@ from dashboard.class_marks import NEUTRAL
 from dashboard.steps.lessons.drawing import ink, lines, plain, show
 from dashboard.steps.lessons.scene import Lesson, Scene
 
-LOSS_HEIGHT, GATES_HEIGHT = 300, 270
+LOSS_HEIGHT, GATES_HEIGHT = 245, 225
 
 
 def controls(scene: Scene) -> None:

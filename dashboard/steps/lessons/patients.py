@@ -24,12 +24,9 @@ def controls(scene: Scene) -> None:
 
 def draw(scene: Scene) -> None:
     told = scene.result
-    shown = []
-    for number, (row, lot) in enumerate(zip(told["pictures"], told["lot"], strict=True), 1):
-        words = [scene.words("patient", number=number, lot=scene.words(lot)), "", "", ""]
-        shown += list(zip(row, words, strict=True))
-    pictures(shown[:8], columns=8)
-    pictures(shown[8:], columns=8)
+    rows = zip(told["pictures"], told["lot"], strict=True)
+    captions = [(row, scene.words("patient", number=k, lot=scene.words(lot))) for k, (row, lot) in enumerate(rows, 1)]
+    pictures(captions, columns=2)
     if not scene.told:
         scene.say("before", patients=told["patients"])
         return

@@ -10,13 +10,13 @@ import streamlit as st
 PREFIX = "data:image/png;base64,"
 
 
-def pictures(shown: Sequence[tuple[str, str]], columns: int) -> None:
-    """`shown`: (address of a picture that the engine made, caption). Captions are escaped."""
+def pictures(shown: Sequence[tuple[Sequence[str], str]], columns: int) -> None:
+    """`shown`: (addresses of pictures that the engine made, their caption), a cell each. Captions are escaped."""
     cells = []
-    for source, caption in shown:
-        if not source.startswith(PREFIX):
+    for sources, caption in shown:
+        if not all(source.startswith(PREFIX) for source in sources):
             raise ValueError("a lesson shows pictures of the engine's own making only")
         text = html.escape(caption)
-        line = f"<figcaption>{text}</figcaption>" if text else ""
-        cells.append(f'<figure><img src="{source}" alt="{text}">{line}</figure>')
+        images = "".join(f'<img src="{source}" alt="{text}">' for source in sources)
+        cells.append(f"<figure><div>{images}</div><figcaption>{text}</figcaption></figure>")
     st.html(f'<div class="hf-cells" style="grid-template-columns: repeat({columns}, 1fr)">{"".join(cells)}</div>')

@@ -22,7 +22,7 @@ def draw(scene: Scene) -> None:
         random = "right" if told["real"] == "left" else "left"
         captions[told["real"]] += " · " + scene.words("learned")
         captions[random] += " · " + scene.words("random")
-    shown = [(told["picture"], scene.words("picture")), *((told[side], captions[side]) for side in captions)]
+    shown = [([told["picture"]], scene.words("picture")), *(([told[side]], captions[side]) for side in captions)]
     pictures(shown, columns=3)
     if not scene.told:
         scene.say("before")

@@ -16,6 +16,7 @@ from dashboard.steps.lessons.drawing import CLASSES, plain
 from dashboard.steps.lessons.scene import Scene
 
 PICTURE = 0.19  # side of a case's picture, in units of the plane
+FRAME_SHARE = 0.92  # of a picture: the frame lies on its rim
 SHADE = 72  # of 255: how strongly a region is tinted
 LETTERS = "abc"
 
@@ -44,7 +45,8 @@ def sheet(scene: Scene, told: Mapping[str, Any], regions: Sequence[str] | None, 
 def add_cases(chart: go.Figure, scene: Scene, told: Mapping[str, Any], answers: Sequence[str] | None = None) -> None:
     """A frame round each case: thick in its class's colour where it is labelled; thin where not, in the colour of the
     answer where there is one. `customdata` is the case's number."""
-    labels = told["labels"]
+    labels, (_, _, y0, y1) = told["labels"], told["extent"]
+    size = round(FRAME_SHARE * PICTURE * chart.layout.height / (y1 - y0))
     for labelled in (False, True):
         rows = [i for i in range(len(told["points"])) if (str(i) in labels) == labelled]
         colours, titles = [], []
@@ -57,7 +59,7 @@ def add_cases(chart: go.Figure, scene: Scene, told: Mapping[str, Any], answers: 
         chart.add_scatter(
             x=[told["points"][i]["x"] for i in rows], y=[told["points"][i]["y"] for i in rows], mode="markers",
             customdata=[[i] for i in rows], text=titles, hovertemplate="%{text}<extra></extra>",
-            marker={"symbol": "square-open", "size": 37, "color": colours, "line": {"width": 5 if labelled else 2}},
+            marker={"symbol": "square-open", "size": size, "color": colours, "line": {"width": 5 if labelled else 2}},
         )  # fmt: skip
 
 

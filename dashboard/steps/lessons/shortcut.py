@@ -27,10 +27,10 @@ def draw(scene: Scene) -> None:
     shown = []
     for case in told["cases"]:
         place, truth = scene.words(f"place_{case['place']}"), scene.words("sick" if case["sick"] else "healthy")
-        shown.append((case["picture"], f"{place}: {truth}"))
+        shown.append(([case["picture"]], f"{place}: {truth}"))
         if scene.told:
             said = scene.words("said", probability=f"{case['probability']:.2f}")
-            shown.append((case["map"], said))
+            shown.append(([case["map"]], said))
     pictures(shown, columns=len(shown))
     if not scene.told:
         scene.say("home", **_counts(told["home"]), labelled=told["labelled"])
