@@ -29,6 +29,7 @@ OPEN_PATHS = ("/_stcore/health", "/hf/login")
 # An open WebSocket is asked again for its session this often.
 RECHECK_SECONDS = 20.0
 COOKIE_SECONDS = 30 * 24 * 3600
+MAX_READER = 40  # characters of a reader's name
 
 # Everything the page loads comes from this machine: the browser itself refuses the rest. Streamlit and the viewer
 # need inline styles, evaluated scripts (their bundles compile templates) and blob workers.
@@ -171,6 +172,12 @@ def reader(store: Store, port: int, cookies: Mapping[str, str]) -> str:
     """
     session = store.session(cookies.get(cookie_name(port), ""))
     return session.who if session else ""
+
+
+def name_reader(store: Store, port: int, cookies: Mapping[str, str], who: str) -> None:
+    """Keep who reads at this browser, where no password is set; at a sign-in the name was given there."""
+    name = "".join(c for c in who if c.isprintable()).strip()[:MAX_READER]
+    store.name_session(cookies.get(cookie_name(port), ""), name)
 
 
 def set_cookie(response: Response, name: str, token: str, *, secure: bool) -> None:

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from dashboard.gate import cookie_name, set_cookie
+from dashboard.gate import MAX_READER, cookie_name, set_cookie
 from dashboard.words import LANGUAGES, Words
 from engine.projects import Store
 from engine.settings import Settings
@@ -23,7 +23,6 @@ PASSWORD_SETTING = "password_hash"
 # over all addresses, since behind a proxy every request comes from one.
 MAX_WRONG, WINDOW_SECONDS = 10, 300.0
 MAX_FORM_BYTES = 4096
-MAX_READER = 40
 _PAGE = """<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Handful</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><style>
 :root{{color-scheme:dark light}}body{{margin:0;min-height:100vh;display:grid;place-items:center;background:#0e1117;

@@ -21,6 +21,7 @@ from dashboard.predicted import Predicted
 from dashboard.records import Records, kept_records, number_text
 from dashboard.words import LANGUAGES, Words
 from engine.jobs.queue import Queue
+from engine.projects.blind import is_blind
 from engine.projects.digest import marks_digest
 from engine.projects.records import UNSURE, Project, ProjectCase, Run
 from engine.projects.split import Split, split_cases
@@ -69,18 +70,34 @@ class Page:
     def by_id(self) -> dict[str, ProjectCase]:
         return {c.id: c for c in self.cases}
 
+    @property
+    def blind(self) -> bool:
+        """True while each reader sees, and Adapt learns from, their own labels alone."""
+        return self.project is not None and is_blind(self.project.settings)
+
+    @property
+    def nameless(self) -> bool:
+        """True where a blind project is open and nobody has said who is reading: then nothing can be labelled."""
+        return self.blind and not self.reader
+
+    @property
+    def own(self) -> str | None:
+        """Whose labels count here: this reader's where the project is read blind, else everybody's."""
+        return self.reader if self.blind else None
+
     @cached_property
     def labels(self) -> dict[str, str]:
         """case id -> class name or "unsure"; a case without a label is not in it."""
-        return {k: v for k, v in self.store.labels(self.project.id).items() if v is not None and k in self.by_id}
+        given = self.store.labels(self.project.id, reader=self.own)
+        return {k: v for k, v in given.items() if v is not None and k in self.by_id}
 
     @cached_property
     def places(self) -> dict:
-        return self.store.places(self.project.id)
+        return self.store.places(self.project.id, reader=self.own)
 
     @cached_property
     def regions(self) -> dict:
-        return self.store.regions(self.project.id)
+        return self.store.regions(self.project.id, reader=self.own)
 
     @cached_property
     def split(self) -> Split:
@@ -88,7 +105,7 @@ class Page:
 
     @cached_property
     def run(self) -> Run | None:
-        return self.store.latest_run(self.project.id)
+        return self.store.latest_run(self.project.id, taught_by=self.own)
 
     @property
     def stale(self) -> bool:
@@ -117,7 +134,7 @@ class Page:
 
         if "comparison" in self.run.record:
             return self.run.record["comparison"]
-        runs = self.store.runs(self.project.id, limit=RUNS_BACK)
+        runs = self.store.runs(self.project.id, limit=RUNS_BACK, taught_by=self.own)
         return next((r.record["comparison"] for r in runs if "comparison" in r.record and same(r)), None)
 
     @property

@@ -2,6 +2,9 @@
 
 Nothing is overwritten. The newest row of a case and kind counts; an undo adds a row that repeats what stood before.
 Every change is on the disk, with its line in the audit log, before the method returns.
+
+Several readers may speak of the same case. Without a `reader` the newest word of anyone counts; with one, the newest of
+theirs. In a project that is read blind (`engine.projects.blind`) an undo and an added place know that reader's alone.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ from typing import Any
 
 from engine.nouns import Place
 from engine.projects import audit
+from engine.projects.blind import BLIND
 from engine.projects.cases import case_row
 from engine.projects.database import Database, StoreError
 from engine.projects.projects import class_names, project_row
 from engine.projects.records import UNSURE, Mark
 
 _NEWEST = """select case_id, value, reader, at from mark where id in (
-    select max(id) from mark where project_id = ? and kind = ? group by case_id)"""
+    select max(id) from mark where project_id = :project and kind = :kind and (:reader is null or reader = :reader)
+    and (:until is null or at <= :until) group by case_id)"""
 
 
 class Marks(Database):
@@ -61,18 +66,40 @@ class Marks(Database):
             if rows:
                 audit.append(db, reader, "label.table", project, detail={"labels": len(rows)})
 
-    def labels(self, project: str) -> dict[str, str | float | None]:
+    def labels(
+        self, project: str, *, reader: str | None = None, until: float | None = None
+    ) -> dict[str, str | float | None]:
         """Case id -> class name (a number, where the project learns one), UNSURE, or None where it was cleared or its
-        class removed; unseen cases are absent."""
+        class removed; unseen cases are absent. `reader`: that reader's own; `until`: as they stood then (since 1970).
+        """
         with self.read() as db:
             names = class_names(project_row(db, project))
-            rows = db.execute(_NEWEST, (project, "label")).fetchall()
+            rows = db.execute(_NEWEST, _asked(project, "label", reader, until)).fetchall()
         return {row["case_id"]: _label(row["value"], names) for row in rows}
+
+    def readers(self, project: str, *, until: float | None = None) -> dict[str, int]:
+        """Reader -> how many cases they have labelled (unsure counts, cleared doesn't), the first to label first.
+
+        "" is whoever labelled without giving a name.
+        """
+        with self.read() as db:
+            names = [
+                row[0]
+                for row in db.execute(
+                    "select reader from mark where project_id = ? and kind = 'label' group by reader order by min(id)",
+                    (project,),
+                )
+            ]
+            known = {row[0] for row in db.execute("select case_id from project_case where project_id = ? "
+                                                  "and not removed", (project,))}  # fmt: skip
+        given = {name: self.labels(project, reader=name, until=until) for name in names}
+        counts = {name: sum(v is not None and c in known for c, v in said.items()) for name, said in given.items()}
+        return {name: count for name, count in counts.items() if count}
 
     def set_place(self, project: str, case: str, place: Place, *, reader: str = "", add: bool = False) -> None:
         """Keeps where the finding is, in patient mm; `add` keeps the places that were pointed at before as well."""
         with self.write() as db:
-            before = _newest(db, project, case, "place") if add else None
+            before = _newest(db, project, case, "place", reader if _blind(db, project) else None) if add else None
             _mark(db, project, case, "place", [*(before or []), place.to_json()], reader)
 
     def clear_place(self, project: str, case: str, *, reader: str = "") -> None:
@@ -80,33 +107,34 @@ class Marks(Database):
         with self.write() as db:
             _mark(db, project, case, "place", None, reader)
 
-    def places(self, project: str) -> dict[str, tuple[Place, ...]]:
-        """Case id -> the places a person pointed at; cases without one are absent."""
-        return {case: tuple(Place.from_json(p) for p in value) for case, value in self._values(project, "place")}
+    def places(self, project: str, *, reader: str | None = None) -> dict[str, tuple[Place, ...]]:
+        """Case id -> the places a person pointed at (`reader`: that one); cases without one are absent."""
+        return {case: tuple(map(Place.from_json, value)) for case, value in self._values(project, "place", reader)}
 
     def set_region(self, project: str, case: str, region: Place | None, *, reader: str = "") -> None:
         """Narrows a case to a box or sphere, or with None widens it again."""
         with self.write() as db:
             _mark(db, project, case, "region", region.to_json() if region else None, reader)
 
-    def regions(self, project: str) -> dict[str, Place]:
-        """Case id -> the region it is narrowed to; cases without one are absent."""
-        return {case: Place.from_json(value) for case, value in self._values(project, "region")}
+    def regions(self, project: str, *, reader: str | None = None) -> dict[str, Place]:
+        """Case id -> the region it is narrowed to (by that `reader`); cases without one are absent."""
+        return {case: Place.from_json(value) for case, value in self._values(project, "region", reader)}
 
     def undo(self, project: str, *, kinds: Sequence[str] = ("label", "place", "region"), reader: str | None = None):
         """Takes back the newest mark that is not yet taken back, again and again; None when nothing is left.
 
-        `reader`: only that reader's marks, and only while nobody marked the same case after. Returns the Mark that
-        now counts for the case, so that the page can go there and say what it is.
+        `reader`: only that reader's marks, and only while nobody marked the same case after (read blind, others don't
+        matter). Returns the Mark that now counts for the case, so that the page can go there and say what it is.
         """
         with self.write() as db:
-            target = _undoable(db, project, kinds, reader)
+            blind = reader is not None and _blind(db, project)
+            target = _undoable(db, project, kinds, reader, blind)
             if target is None:
                 return None
             before = db.execute(
                 "select value from mark where project_id = ? and case_id = ? and kind = ? and id < ? "
-                "order by id desc limit 1",
-                (project, target["case_id"], target["kind"], target["id"]),
+                "and (? is null or reader = ?) order by id desc limit 1",
+                (project, target["case_id"], target["kind"], target["id"], *(2 * [reader if blind else None])),
             ).fetchone()
             value = json.loads(before["value"]) if before and before["value"] is not None else None
             _mark(db, project, target["case_id"], target["kind"], value, reader or target["reader"], target["id"])
@@ -128,9 +156,9 @@ class Marks(Database):
             ).fetchall()
         return [_as_mark(row, names) for row in rows]
 
-    def _values(self, project: str, kind: str) -> list[tuple[str, Any]]:
+    def _values(self, project: str, kind: str, reader: str | None = None) -> list[tuple[str, Any]]:
         with self.read() as db:
-            rows = db.execute(_NEWEST, (project, kind)).fetchall()
+            rows = db.execute(_NEWEST, _asked(project, kind, reader)).fetchall()
         return [(row["case_id"], json.loads(row["value"])) for row in rows if row["value"] is not None]
 
 
@@ -146,22 +174,36 @@ def _mark(
     audit.append(db, reader, f"{kind}.undo" if undoes else f"{kind}.set", project, case, detail)
 
 
-def _newest(db: sqlite3.Connection, project: str, case: str, kind: str) -> Any:
+def _asked(project: str, kind: str, reader: str | None, until: float | None = None) -> dict[str, Any]:
+    """The values of _NEWEST."""
+    return {"project": project, "kind": kind, "reader": reader, "until": until}
+
+
+def _blind(db: sqlite3.Connection, project: str) -> bool:
+    return bool(json.loads(project_row(db, project)["settings"]).get(BLIND))
+
+
+def _newest(db: sqlite3.Connection, project: str, case: str, kind: str, reader: str | None = None) -> Any:
     row = db.execute(
-        "select value from mark where project_id = ? and case_id = ? and kind = ? order by id desc limit 1",
-        (project, case, kind),
+        "select value from mark where project_id = ? and case_id = ? and kind = ? and (? is null or reader = ?) "
+        "order by id desc limit 1",
+        (project, case, kind, reader, reader),
     ).fetchone()
     return json.loads(row["value"]) if row and row["value"] is not None else None
 
 
-def _undoable(db: sqlite3.Connection, project: str, kinds: Sequence[str], reader: str | None) -> sqlite3.Row | None:
+def _undoable(
+    db: sqlite3.Connection, project: str, kinds: Sequence[str], reader: str | None, blind: bool
+) -> sqlite3.Row | None:
     """The newest mark that is neither an undo nor undone, of a case that is still in the project."""
     marks = ",".join("?" * len(kinds))
     # With a reader: a mark that somebody else followed on the same case is theirs to take back, not this reader's.
-    mine = (
-        "and m.reader = ? and not exists (select 1 from mark l where l.project_id = m.project_id and "
-        "l.case_id = m.case_id and l.kind = m.kind and l.id > m.id and l.reader != m.reader)"
-    )
+    mine = "and m.reader = ?"
+    if not blind:
+        mine += (
+            " and not exists (select 1 from mark l where l.project_id = m.project_id and "
+            "l.case_id = m.case_id and l.kind = m.kind and l.id > m.id and l.reader != m.reader)"
+        )
     return db.execute(
         f"""select m.* from mark m join project_case p on p.project_id = m.project_id and p.case_id = m.case_id
             where m.project_id = ? and m.kind in ({marks}) and m.undoes is null and not p.removed

@@ -44,19 +44,23 @@ class Runs(Database):
             record = {**json.loads(row["json"]), **more}
             db.execute("update run set json = ? where id = ?", (_json(record), run))
 
-    def runs(self, project: str, limit: int = -1) -> list[Run]:
-        """Runs of a project, newest first: all, or the newest `limit`."""
+    def runs(self, project: str, limit: int = -1, *, taught_by: str | None = None) -> list[Run]:
+        """Runs of a project, newest first: all, or the newest `limit`; those that learned from one reader alone."""
         with self.read() as db:
             rows = db.execute(
-                "select * from run where project_id = ? order by at desc, rowid desc limit ?", (project, limit)
+                "select * from run where project_id = ?1 and (?2 is null or json_extract(json, '$.taught_by') = ?2) "
+                "order by at desc, rowid desc limit ?3",
+                (project, taught_by, limit),
             )
             return [_run(row) for row in rows]
 
-    def latest_run(self, project: str) -> Run | None:
-        """The newest run, or None before the first."""
+    def latest_run(self, project: str, *, taught_by: str | None = None) -> Run | None:
+        """The newest run, or None before the first. `taught_by`: the newest that learned from that reader alone."""
         with self.read() as db:
             row = db.execute(
-                "select * from run where project_id = ? order by at desc, rowid desc limit 1", (project,)
+                "select * from run where project_id = ?1 and (?2 is null or json_extract(json, '$.taught_by') = ?2) "
+                "order by at desc, rowid desc limit 1",
+                (project, taught_by),
             ).fetchone()
         return _run(row) if row else None
 

@@ -49,6 +49,11 @@ class Sessions(Database):
                 db.execute("update session set seen = ? where token_hash = ?", (now, key))
         return Session(row["who"], row["created"], row["seen"], bool(row["login"]), key)
 
+    def name_session(self, token: str, who: str) -> None:
+        """Gives a session without a password the name of its reader; one that signed in keeps the name given there."""
+        with self.write() as db:
+            db.execute("update session set who = ? where token_hash = ? and not login", (who, token_hash(token)))
+
     def close_session(self, token: str) -> None:
         """Signs out."""
         with self.write() as db:

@@ -90,8 +90,9 @@ def gather(store: Store, run: Run) -> Facts:
     """What is known of a run and its project now. Raises StoreError where either is gone."""
     project = store.project(run.project_id)
     cases = {each.id: each for each in store.cases(project.id)}
-    labels = store.labels(project.id)
-    marks = marks_digest(labels, store.places(project.id), store.regions(project.id))
+    who = run.record.get("taught_by")  # one reader's labels alone, where it was read blind
+    labels = store.labels(project.id, reader=who)
+    marks = marks_digest(labels, store.places(project.id, reader=who), store.regions(project.id, reader=who))
     newest = store.audit_rows(limit=1)
     return Facts(
         project,
@@ -109,7 +110,8 @@ def _labelled(store: Store, run: Run) -> tuple[Labelled, ...]:
     """The labels as they were when Adapt was pressed, each with the newest mark that gave it."""
     given = {}
     for mark in store.label_history(run.project_id):
-        if mark.at <= run.at and mark.value is not None:
+        mine = run.record.get("taught_by") in (None, mark.reader)
+        if mine and mark.at <= run.at and mark.value is not None:
             given[mark.case_id] = mark
     found = []
     for each in run.record["support"]:

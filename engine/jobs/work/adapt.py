@@ -26,6 +26,8 @@ from engine.jobs.work.row_data import held_back
 from engine.jobs.work.row_look import table_notes
 from engine.learners import NumberSupport, Step, Support, SupportError, learner
 from engine.nouns import Case, Note, Place
+from engine.projects.blind import is_blind
+from engine.projects.changes import answer, differs
 from engine.projects.digest import marks_digest
 from engine.projects.records import Project, Run
 from engine.projects.split import Split, split_cases
@@ -63,19 +65,27 @@ class Said:
         return self.project.settings.get("target") == "number"
 
 
-def read_said(project_id: str) -> Said:
+def read_said(project_id: str, reader: str | None = None, until: float | None = None) -> Said:
+    """What everybody said, the newest word counting; with `reader`, what that one said (`until` then)."""
     store = rooms.store()
-    project, cases, labels = store.project(project_id), store.cases(project_id), store.labels(project_id)
+    project, cases = store.project(project_id), store.cases(project_id)
+    labels = store.labels(project_id, reader=reader, until=until)
     split = split_cases(cases, labels, project.classes)
-    return Said(
-        project, {c.id: c.case for c in cases}, labels, store.places(project_id), store.regions(project_id), split
-    )
+    places, regions = store.places(project_id, reader=reader), store.regions(project_id, reader=reader)
+    return Said(project, {c.id: c.case for c in cases}, labels, places, regions, split)
+
+
+def taught_by(args: Mapping[str, Any]) -> str | None:
+    """Whose labels alone are learned from: those of who pressed Adapt, where the project is read blind."""
+    settings = rooms.store().project(args["project"]).settings
+    return args.get("reader", "") if is_blind(settings) else None
 
 
 def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: project, learner, seed, look ("auto", "whole", "place"), reader. Result: the run's id."""
     started = time.perf_counter()
-    said = read_said(args["project"])
+    mine = taught_by(args)
+    said = read_said(args["project"], mine)
     report(0, 5, Note("work.gathering").to_json())
     look = choose_look(said, args.get("look", "auto"), args["seed"], report, cancelled)
     looked = time.perf_counter()
@@ -83,9 +93,10 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     report(3, 5, Note("work.judging", {"count": len(said.split.query)}).to_json())
     judgement = _judge(args, said, look, support, report, cancelled)
     record = _record(args, said, look, judgement)
+    record["taught_by"] = mine
     record["seconds"] = {"looking": looked - started, "predictions": time.perf_counter() - started}
     predictions = {p.case: {**p.to_json(), **_where(look, p)} for p in judgement.predictions}
-    before = rooms.store().latest_run(said.project.id)
+    before = rooms.store().latest_run(said.project.id, taught_by=mine)
     record["changed"] = _changed(before, predictions)
     if said.table:
         record["held_back"] = judge_held_back(held_back(said.table, said.project.id), predictions)
@@ -219,18 +230,8 @@ def _changed(before: Run | None, predictions: Mapping[str, Mapping]) -> list[dic
         if case in old and ("value" in old[case]) == ("value" in new)
     ]
     return [
-        {"case": case, "before": _answer(was), "after": _answer(new)} for case, was, new in pairs if _differs(was, new)
+        {"case": case, "before": answer(was), "after": answer(new)} for case, was, new in pairs if differs(was, new)
     ]
-
-
-def _answer(prediction: Mapping[str, Any]) -> str | float:
-    return prediction["value"] if "value" in prediction else prediction["predicted"]
-
-
-def _differs(was: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    if "value" not in new:
-        return was["predicted"] != new["predicted"]
-    return new["low"] is not None and not new["low"] <= was["value"] <= new["high"]
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def _folds(run: Run, kept: KeptCases, report: Callable[..., None], cancelled: Ca
     seed = run.record["seed"]
     if run.record["look"] != "place":
         return leave_out(kept.support, seed)
-    said = read_said(run.project_id)
+    said = read_said(run.project_id, run.record.get("taught_by"))
     if said.marks != run.record["marks"]:
         raise Outdated(Note("work.labels_changed"))
     return place_folds(said, kept.support, seed, report, cancelled)

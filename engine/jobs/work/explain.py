@@ -49,7 +49,7 @@ def model_at(run: Run, case_id: str) -> tuple[Adapted, Place | None, str]:
     """The run's model as a function of one case's pictures, what part of the case it looked at, and its answer."""
     adapted = adapted_of(run.id, run.record["learner"], run.record["seed"], run.record["temperature"])
     prediction = rooms.store().predictions(run.id)[case_id]
-    region = looked_at(run.project_id, run.record["look"], case_id, prediction["places"])
+    region = looked_at(run, case_id, prediction["places"])
     if run.record["look"] == "place" and region is not None:
         adapted = at_place(adapted, torch.from_numpy(beside(looks.dense(case_id), region)))
     return adapted, region, prediction["predicted"]
@@ -60,11 +60,11 @@ def adapted_of(run_id: str, name: str, seed: int, temperature: float) -> Adapted
     return learner(name).adapt(kept_cases(run_id).support, seed=seed).with_temperature(temperature)
 
 
-def looked_at(project: str, look: str, case_id: str, places: list[dict[str, Any]]) -> Place | None:
+def looked_at(run: Run, case_id: str, places: list[dict[str, Any]]) -> Place | None:
     """What part of the case was embedded: the found place, the person's region, or (None) all of it."""
-    if look == "place":
+    if run.record["look"] == "place":
         return Place(settled(looks.dense(case_id), Place.from_json(places[0])).centre_mm) if places else None
-    return rooms.store().regions(project).get(case_id)
+    return rooms.store().regions(run.project_id, reader=run.record.get("taught_by")).get(case_id)
 
 
 def at_place(adapted: Adapted, words: Tensor) -> Adapted:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.jobs.work import rooms
+from engine.jobs.work.adapt import taught_by
 from engine.nouns import Note
 from engine.projects.csv_writer import write_csv
 from engine.projects.database import StoreError
@@ -28,7 +29,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         name = f"{stem}.handful.zip"
         store.export_project(project, folder / name, rooms.settings().cases_dir, reader=args.get("reader", ""))
     else:
-        run = store.latest_run(project)
+        run = store.latest_run(project, taught_by=taught_by(args))
         if run is None:
             raise StoreError("store.no_run")
         if args["what"] == "csv":

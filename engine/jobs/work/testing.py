@@ -30,7 +30,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     showed where to look.
     """
     run = rooms.store().run(args["run"])
-    said = read_said(args["project"])
+    said = read_said(args["project"], run.record.get("taught_by"))
     if said.marks != run.record["marks"]:
         return {}  # labels went on; the next run has its own test
     report(0, 1, Note("work.testing").to_json())
@@ -66,7 +66,9 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     left_open = run.record["asked_look"] == "auto" and look == "place"
     if left_open and "place" in tests and tests["whole"]["right"] > tests["place"]["right"]:
         again = {"project": args["project"], "learner": name, "seed": seed, "look": "whole", "reader": args["reader"]}
-        rooms.queue().file("adapt", again, lane=LEARN, key=f"adapt-{args['project']}")
+        mine = run.record.get("taught_by")  # readers who are blind to each other adapt beside each other
+        key = f"adapt-{args['project']}" + (f"-{mine}" if mine is not None else "")
+        rooms.queue().file("adapt", again, lane=LEARN, key=key)
     return tests
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from engine.nouns import Place
-from engine.projects import UNSURE, StoreError
+from engine.projects import UNSURE, StoreError, blind
 
 
 def test_the_newest_label_counts(store, project):
@@ -104,3 +104,48 @@ def test_twenty_threads_lose_no_label(store, project):
         list(pool.map(label, range(200)))
     assert sorted(int(m.reader) for m in store.label_history(project.id)) == list(range(200))
     assert store.verify_audit().whole
+
+
+def test_readers_are_told_apart_and_counted_in_the_order_they_began(store, project):
+    store.set_label(project.id, "case0", "smooth", reader="B")
+    store.set_label(project.id, "case0", "spiculated", reader="A")
+    store.set_label(project.id, "case1", UNSURE, reader="A")
+    store.set_label(project.id, "case2", "smooth", reader="C")
+    store.set_label(project.id, "case2", None, reader="C")
+    assert store.labels(project.id, reader="B") == {"case0": "smooth"}
+    assert store.labels(project.id, reader="A") == {"case0": "spiculated", "case1": UNSURE}
+    assert store.labels(project.id)["case0"] == "spiculated"
+    assert list(store.readers(project.id).items()) == [("B", 1), ("A", 2)]  # C has taken back the only one
+
+
+def test_a_blind_reader_takes_back_and_adds_to_their_own_word_whatever_others_said_since(store, project):
+    blind.begin(store, project.id)
+    store.set_label(project.id, "case0", "smooth", reader="A")
+    store.set_label(project.id, "case0", "spiculated", reader="A")
+    store.set_label(project.id, "case0", UNSURE, reader="B")
+    assert store.undo(project.id, reader="A").value == "smooth"
+    assert store.labels(project.id, reader="B") == {"case0": UNSURE}
+    store.set_place(project.id, "case0", Place((1.0, 2.0, 3.0)), reader="B")
+    store.set_place(project.id, "case0", Place((4.0, 5.0, 6.0)), reader="A", add=True)
+    assert store.places(project.id, reader="A")["case0"] == (Place((4.0, 5.0, 6.0)),)
+
+
+def test_once_the_blind_is_lifted_the_readers_are_judged_by_what_they_had_said_before(store, project):
+    blind.begin(store, project.id)
+    store.set_label(project.id, "case0", "smooth", reader="A")
+    store.set_label(project.id, "case0", "spiculated", reader="B")
+    until = blind.lifted(blind.lift(store, project.id).settings)
+    store.set_label(project.id, "case0", "spiculated", reader="A")  # after they had talked
+    assert store.labels(project.id, reader="A", until=until) == {"case0": "smooth"}
+    assert store.labels(project.id, reader="A") == {"case0": "spiculated"}
+    assert not blind.is_blind(store.project(project.id).settings)
+    assert [row.what for row in store.audit_rows(project.id)].count("readers.lifted") == 1
+
+
+def test_the_newest_run_of_a_reader_is_found_among_those_of_others(store, project):
+    mine = store.file_run(project.id, {"taught_by": "A"}, {})
+    store.file_run(project.id, {"taught_by": "B"}, {})
+    store.file_run(project.id, {"taught_by": None}, {})
+    assert store.latest_run(project.id, taught_by="A").id == mine.id
+    assert store.latest_run(project.id, taught_by="C") is None
+    assert len(store.runs(project.id)) == 3 and [r.id for r in store.runs(project.id, taught_by="A")] == [mine.id]
