@@ -23,7 +23,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     subs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     names = {info.name for info in pkgutil.iter_modules(commands.__path__)}
     for info in pkgutil.iter_modules(commands.__path__):
-        if only in names and info.name != only:
+        if info.name.startswith("_") or (only in names and info.name != only):  # _x: parts of commands
             continue
         module = importlib.import_module(f"engine.commands.{info.name}")
         lines = (module.__doc__ or info.name).strip().splitlines()

@@ -1,7 +1,9 @@
-"""Learn from a folder of labelled cases and predict the cases of another, with neighbours and saliency maps.
+"""Learn from labelled cases or rows and predict others, with neighbours and what each answer rests on.
 
-SUPPORT has a sub-folder per class, and each entry in it is a case: a file, a folder of slices, or a zip. QUERY holds
-the cases to predict. The folder OUT gets predictions.csv, neighbours.csv, saliency/*.png and run.json.
+Of scans, SUPPORT is a folder with a sub-folder per class, and each entry in it is a case: a file, a folder of slices,
+or a zip. QUERY holds the cases to predict. The folder OUT gets predictions.csv, neighbours.csv, saliency/*.png and
+run.json. Of tables, both are files (CSV, Excel, Parquet, ...) and --label names the column to learn; OUT then gets
+attributions.csv instead of maps.
 """
 
 from __future__ import annotations
@@ -22,13 +24,23 @@ from engine.sentences import LANGUAGES, Refusal, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("support", type=Path, metavar="SUPPORT", help="a folder with a sub-folder per class")
-    parser.add_argument("query", type=Path, metavar="QUERY", help="a folder of cases without labels")
+    parser.add_argument(
+        "support", type=Path, metavar="SUPPORT", help="a folder with a folder per class, or a table"
+    )
+    parser.add_argument(
+        "query", type=Path, metavar="QUERY", help="a folder of cases, or a table of rows"
+    )
     parser.add_argument("--learner", default="protonet", help="see `python -m engine learners`")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same results")
     parser.add_argument("--steps", type=int, default=None, help="inner steps of a gradient learner")
-    parser.add_argument("--saliency", default="gradcam", help="gradcam, ig, occlusion, stages, or none")
+    parser.add_argument(
+        "--saliency", help="gradcam, ig, occlusion, stages, none; rows: ig, shapley, ablation, none"
+    )
+    parser.add_argument("--label", metavar="COLUMN", help="of a table: what is learned")
+    parser.add_argument("--patient", metavar="COLUMN", help="of a table: whose row it is; never on both sides")
+    parser.add_argument("--smiles", metavar="COLUMN", help="of a table: structures of molecules")
+    parser.add_argument("--target", choices=("class", "number"), help="of a table: what the label is")
     parser.add_argument("--language", choices=LANGUAGES, default="en", help="language of warnings and errors")
 
 
@@ -43,9 +55,16 @@ class Entry:
 
 
 def run(args: argparse.Namespace) -> int:
+    from engine.commands._tables import is_table
+
+    if is_table(args.support):
+        from engine.commands._adapt_table import adapt_table
+
+        return adapt_table(args)
     from engine.commands.evaluate import named_learner
     from engine.evidence.attribution import METHODS
 
+    args.saliency = args.saliency or "gradcam"
     method = named_learner(args.learner)
     maps = (*METHODS, "none")
     if args.saliency not in maps:

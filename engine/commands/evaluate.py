@@ -1,7 +1,9 @@
-"""Run few-shot episodes over an archive of labelled pictures and print accuracy, AUROC and calibration error.
+"""Run few-shot episodes over labelled pictures or a table and print accuracy, AUROC and calibration error.
 
-FILE is an npz with `images` (N, H, W[, 3] uint8), `label` and perhaps `group`, or a zip of pictures with labels.csv.
-What shares a group (a patient) is never on both sides of an episode. Intervals are 95 %, by resampling episodes.
+FILE is an npz with `images` (N, H, W[, 3] uint8), `label` and perhaps `group`, a zip of pictures with labels.csv, or a
+table (CSV, Excel, Parquet, ...) with a label column. For a number: R2, mean absolute error, coverage of the intervals;
+the shots are then the labelled rows in all. What shares a group (a patient) is never on both sides of an episode.
+Intervals are 95 %, by resampling episodes.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from engine.commands._tables import is_table
 from engine.nouns import Note
 from engine.sentences import LANGUAGES, Refusal, say
 
+MEASURES = ("accuracy", "auroc", "ece", "r2", "mae", "coverage")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE.npz", help="the archive")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the archive or table")
     parser.add_argument("--learner", default="protonet", help="see `python -m engine learners`")
     parser.add_argument("--shots", type=int, default=5, help="labelled cases a class")
     parser.add_argument("--queries", type=int, default=15, help="cases to predict a class, at most")
@@ -26,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ways", type=int, default=5, help="classes an episode, at most")
     parser.add_argument("--steps", type=int, default=None, help="inner steps of a gradient learner")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same episodes")
+    parser.add_argument(
+        "--label", metavar="COLUMN", help="of a table: what is to be learned (default: __y, or proposed)"
+    )
+    parser.add_argument(
+        "--group", metavar="COLUMN", help="of a table: whose row it is (default: __group, or the patient)"
+    )
+    parser.add_argument("--smiles", metavar="COLUMN", help="of a table: structures of molecules")
+    parser.add_argument("--target", choices=("class", "number"), help="of a table: what the label is")
     parser.add_argument("--json", metavar="FILE", help="write JSON there; - for standard output")
     parser.add_argument("--language", choices=LANGUAGES, default="en", help="language of warnings and errors")
 
@@ -40,8 +53,10 @@ def run(args: argparse.Namespace) -> int:
     elif args.json:
         Path(args.json).write_text(json.dumps(result, indent=1), "utf-8")
     else:
-        for name in ("accuracy", "auroc", "ece"):
-            number = result[name]
+        for name in MEASURES:
+            number = result.get(name)
+            if number is None:
+                continue
             print(f"{name:9s} {number['mean']:.3f}  ({number['low']:.3f} to {number['high']:.3f})")
         print(f"{result['episodes']} episodes, {result['groups']} groups, {result['learner']}")
     return 0
@@ -49,6 +64,10 @@ def run(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     """The JSON of this command. Raises ValueError in a sentence for an archive or numbers that can't be used."""
+    if is_table(args.file):
+        from engine.commands._evaluate_table import evaluate_table
+
+        return evaluate_table(args)
     import numpy as np
     import torch
 

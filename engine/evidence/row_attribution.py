@@ -18,8 +18,8 @@ from captum.attr import FeatureAblation, IntegratedGradients, ShapleyValueSampli
 from torch import Tensor
 
 IG_STEPS = 64
-EVALUATIONS = 6000  # of the model by the Shapley method, at most: about a second for the record encoder
-MOST_ORDERS, FEWEST_ORDERS = 100, 5
+EVALUATIONS = 2000  # of the model by the Shapley method, about: a second or two for the record encoder
+MOST_ORDERS, FEWEST_ORDERS = 40, 5
 AT_ONCE = 256  # rows through the model at a time
 
 Answer = Callable[[Tensor], Tensor]

@@ -14,7 +14,8 @@ import engine.tables
 ROOM = Path(engine.tables.__file__).parent
 JOBS = ROOM.parent / "jobs" / "work"
 SOURCE = "\n".join(
-    p.read_text("utf-8") for p in (*ROOM.glob("*.py"), JOBS / "take_in.py", JOBS / "tables.py", *JOBS.glob("row_*.py"))
+    p.read_text("utf-8")
+    for p in (*ROOM.glob("*.py"), JOBS / "take_in.py", JOBS / "tables.py", ROOM.parent / "commands" / "_tables.py")
 )
 WORDS = Path(engine.sentences.__file__).parent
 
