@@ -20,6 +20,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,15 @@ def ask(question: Question, shots: int, count: int, seed: int) -> dict[str, np.n
     return {name: np.array(values) for name, values in found.items()}
 
 
+def kept(path: Path, work: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """What `work` gives, or gave in a run before: asking one assay takes seconds, all of them minutes."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **work())
+    with np.load(path, allow_pickle=False) as found:
+        return {name: found[name] for name in METHODS}
+
+
 def questions(assays: Assays, names: list[str], net: MoleculeNet, rows: np.ndarray, shots: int) -> Iterator[Question]:
     """Each assay of `names`, its molecules among `rows` (n,) bool; those too small are named and left out."""
     counts, descriptors = torch.from_numpy(assays.counts[rows]), torch.from_numpy(assays.descriptors[rows])
@@ -189,7 +199,9 @@ def left_out(args: argparse.Namespace) -> dict[int, dict[str, dict[str, np.ndarr
         net = train_net(known, recipe_of(config), place, config["seed"], progress).eval()
         for question in questions(assays, names, net, asked, max(args.shots)):
             for shots in args.shots:
-                results[shots][question.name] = ask(question, shots, args.episodes, args.seed)
+                file = place / f"{question.name.split(':')[1]}-{shots}-{args.episodes}-{args.seed}.npz"
+                asking = partial(ask, question, shots, args.episodes, args.seed)
+                results[shots][question.name] = kept(file, asking)
     return results
 
 
