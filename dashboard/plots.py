@@ -250,3 +250,101 @@ def _plain(figure: go.Figure, height: int, *, axes: bool) -> go.Figure:
         figure.update_xaxes(visible=False)
         figure.update_yaxes(visible=False, scaleanchor="x")
     return figure
+
+
+def confusion(
+    table: Sequence[Sequence[int]], classes: Sequence[str], x_title: str, y_title: str, height: int = 250
+) -> go.Figure:
+    """Cases by what one reader says (rows, `y_title`) and another (columns, `x_title`); grey, since colour is class."""
+    names = [f"{class_mark(classes, name).shape} {_cut(name, 16)}" for name in classes]
+    most = max((n for row in table for n in row), default=0) or 1
+    figure = go.Figure(
+        go.Heatmap(
+            z=[list(row) for row in table],
+            x=list(range(len(names))),
+            y=list(range(len(names))),
+            zmin=0,
+            zmax=most,
+            colorscale=[[0, "rgba(139,147,163,0.06)"], [1, "rgba(139,147,163,0.62)"]],
+            showscale=False,
+            xgap=3,
+            ygap=3,
+            customdata=[[[classes[i], classes[j]] for j in range(len(names))] for i in range(len(names))],
+            hovertemplate="%{customdata[0]} / %{customdata[1]}: %{z}<extra></extra>",
+            texttemplate="%{z}",
+            textfont={"size": 15},
+        )
+    )
+    ticks = {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False, "zeroline": False}
+    figure.update_xaxes(title=html.escape(x_title), **ticks)
+    figure.update_yaxes(title=html.escape(y_title), autorange="reversed", automargin=True, **ticks)
+    return _plain(figure, height, axes=True)
+
+
+def bland_altman(
+    points: Sequence[Mapping], mean: float, lower: float, upper: float, x_title: str, y_title: str, height: int = 250
+) -> go.Figure:
+    """Differences between two readers against their mean. A point: {"id", "title", "mean", "apart"}."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[p["mean"] for p in points],
+        y=[p["apart"] for p in points],
+        mode="markers",
+        text=[html.escape(p["title"]) for p in points],
+        customdata=[[p["id"]] for p in points],
+        hovertemplate="%{text}: %{y:.3g}<extra></extra>",
+        marker={"color": NEUTRAL, "size": 8},
+    )
+    for value, dash in ((mean, "solid"), (lower, "dot"), (upper, "dot")):
+        figure.add_hline(y=value, line={"color": NEUTRAL, "width": 1.5, "dash": dash})
+        figure.add_annotation(
+            x=1, xref="paper", xanchor="right", y=value, text=f"{value:.3g}", showarrow=False, yshift=8
+        )
+    figure.update_xaxes(title=html.escape(x_title), nticks=6)
+    figure.update_yaxes(title=html.escape(y_title), nticks=6)
+    return _plain(figure, height, axes=True)
+
+
+def learning_curve(
+    tried: Sequence[tuple[float, float]],
+    ahead: Sequence[tuple[float, float, float, float]],
+    runs: Sequence[tuple[float, float, float, float]],
+    now: float,
+    words: Mapping[str, str],
+    *,
+    top: float | None,
+    height: int = 250,
+) -> go.Figure:
+    """`tried`: (patients, value). `ahead` and `runs`: (patients, value, low, high). `now`: patients that are labelled.
+
+    `words`: the texts of "x", "y", "tried", "fit" and "runs". `top`: the axis ends there, None where it is open.
+    """
+    figure = go.Figure()
+    if ahead:
+        x = [each[0] for each in ahead]
+        figure.add_scatter(
+            x=[*x, *x[::-1]], y=[*(e[3] for e in ahead), *(e[2] for e in ahead[::-1])], fill="toself", mode="lines",
+            line={"width": 0}, fillcolor="rgba(139,147,163,0.20)", hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+        figure.add_scatter(
+            x=x, y=[e[1] for e in ahead], mode="lines", name=words["fit"], line={"color": NEUTRAL, "width": 2},
+            customdata=[[e[2], e[3]] for e in ahead],
+            hovertemplate="%{x}: %{y:.3g} (%{customdata[0]:.3g} – %{customdata[1]:.3g})<extra></extra>",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=[e[0] for e in tried], y=[e[1] for e in tried], mode="markers", name=words["tried"],
+        marker={"color": NEUTRAL, "size": 8}, hovertemplate="%{x}: %{y:.3g}<extra></extra>",
+    )  # fmt: skip
+    if runs:
+        figure.add_scatter(
+            x=[e[0] for e in runs], y=[e[1] for e in runs], mode="markers", name=words["runs"],
+            marker={"color": NEUTRAL, "size": 10, "symbol": "diamond-open"},
+            error_y={"type": "data", "symmetric": False, "array": [e[3] - e[1] for e in runs],
+                     "arrayminus": [e[1] - e[2] for e in runs], "color": NEUTRAL, "thickness": 1, "width": 3},
+            hovertemplate="%{x}: %{y:.3g}<extra></extra>",
+        )  # fmt: skip
+    _here(figure, now)
+    figure.update_xaxes(title=words["x"], rangemode="tozero", nticks=8)
+    figure.update_yaxes(title=words["y"], nticks=6, **({"range": [0, top * 1.02]} if top else {"rangemode": "tozero"}))
+    figure = _plain(figure, height, axes=True)
+    return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.16, "x": 0})

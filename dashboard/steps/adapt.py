@@ -1,4 +1,4 @@
-"""Adapt: watch the job, then see what was predicted and how it tested, step through it, or compare all methods."""
+"""Adapt: watch the job, see what was predicted and how it tested, walk through it, compare methods, readers, runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dashboard import frame, state
 from dashboard.class_marks import NEUTRAL, class_mark
 from dashboard.learner_names import default_learner, learner_line, learner_names, learner_title
 from dashboard.state import Page
-from dashboard.steps import compare, inner_loop
+from dashboard.steps import compare, inner_loop, readers, runs
 from dashboard.steps.adapt_button import adapt_button, file_adapt, why_not
 from dashboard.steps.cases_list import label_list, thumb
 from dashboard.steps.label import split_sentences
@@ -16,21 +16,25 @@ from dashboard.steps.next_cases import next_cases
 from dashboard.steps.tested import control_sentences, held_back_sentences, test_sentences
 
 LOOKS = ("auto", "whole", "place")
-VIEWS = ("result", "steps", "compare")
+VIEWS = ("result", "steps", "compare", "readers", "runs")
+BESIDE = {"steps": inner_loop.moved_list, "readers": readers.differing_list, "runs": runs.flipped_list}
 
 
 def show(page: Page) -> None:
     with frame.columns() as (left, centre, right):
         with right:
             _settings(page)
-        view = None
+        view = drawn = None
         with centre:
             if _ready(page):
                 view = _choice(page)
                 drawn = _centre(page, view)
+            elif page.run is None and (page.blind or len(page.store.readers(page.project.id)) > 1):
+                view, found = "readers", readers.show(page)  # needs no run of one's own
+                drawn = None if found is None else (found,)
         with left:
-            if view == "steps" and drawn is not None:
-                inner_loop.moved_list(page, *drawn)
+            if view in BESIDE and drawn is not None:
+                BESIDE[view](page, *drawn)
                 picked = None
             else:
                 picked = label_list(page, "worklist")
@@ -41,7 +45,8 @@ def show(page: Page) -> None:
 
 def _ready(page: Page) -> bool:
     """Whether there is a result to show; else the running job, or what to do first."""
-    job = page.queue.latest("adapt", page.project.id)
+    filed = page.queue.jobs(project=page.project.id, kinds=("adapt",), limit=20)
+    job = next((each for each in filed if page.own is None or each.args.get("reader") == page.own), None)
     if job is not None and job.alive:
         _watch(page, job.id)
         return False
@@ -58,7 +63,7 @@ def _ready(page: Page) -> bool:
 
 
 def _choice(page: Page) -> str:
-    """Which of the three is looked at; the address remembers it."""
+    """Which of them is looked at; the address remembers it."""
     asked = st.query_params.get("v")
     asked = asked if asked in VIEWS else VIEWS[0]
     if st.session_state.get("adapt-view") not in VIEWS or st.session_state.get("adapt-view-asked") != asked:
@@ -77,8 +82,11 @@ def _choice(page: Page) -> str:
     return view
 
 
-def _centre(page: Page, view: str) -> tuple[inner_loop.Walk, int] | None:
-    """Draw the view; returns the walk and the step of it that is shown, where that is the view."""
+def _centre(page: Page, view: str) -> tuple | None:
+    """Draw the view; returns what the list beside it (BESIDE) is drawn from, None where that is the worklist."""
+    if view in ("readers", "runs"):
+        found = readers.show(page) if view == "readers" else runs.show(page)
+        return None if found is None else (found,)
     if view == "compare":
         compare.show(page)
     elif view == "steps":

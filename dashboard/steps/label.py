@@ -10,6 +10,7 @@ from dashboard.state import Page
 from dashboard.steps.adapt_button import adapt_button
 from dashboard.steps.cases_list import label_list
 from dashboard.steps.look import look
+from dashboard.steps.reader_name import who_reads
 from engine.intake import load_case
 from engine.projects.records import UNSURE
 
@@ -51,7 +52,9 @@ def press(page: Page, key: str) -> bool:
 
 
 def give(page: Page, case_id: str, value: str | float | None, *, go_on: bool) -> bool:
-    """Write a label to the disk, say so, and open the next case without one."""
+    """Write a label to the disk, say so, and open the next case without one. Read blind, it takes a name first."""
+    if page.nameless:
+        return False
     if isinstance(value, float):
         page.store.set_number(page.project.id, case_id, value, reader=page.reader)
     else:
@@ -69,7 +72,7 @@ def give(page: Page, case_id: str, value: str | float | None, *, go_on: bool) ->
 
 def undo(page: Page) -> bool:
     """Take the newest label back and show its case."""
-    undone = page.store.undo(page.project.id)
+    undone = page.store.undo(page.project.id, reader=page.own)
     if undone is None:
         return False
     state.go(case=undone.case_id)
@@ -84,6 +87,9 @@ def _step(page: Page, by: int) -> bool:
 
 def _panel(page: Page) -> None:
     words = page.words
+    who_reads(page)
+    if page.nameless:
+        return
     frame.heading(words("label.how_much" if page.numeric else "label.what"))
     if page.numeric:
         number_field(page, page.case_id)

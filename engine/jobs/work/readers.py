@@ -82,12 +82,22 @@ def _agreement(said: Mapping[str, Said]) -> dict[str, Any]:
     }  # fmt: skip
     if first.numeric:
         differ.sort(key=lambda each: min(each["labels"].values()) - max(each["labels"].values()))
-        found["pairs"] = [each.to_json() for each in readers_numbers.every_pair(given, patients)]
+        pairs = [each.to_json() for each in readers_numbers.every_pair(given, patients)]
+        found["pairs"] = [{**each, "points": _points(*(given[name] for name in each["readers"]))} for each in pairs]
         return found
     found["pairs"] = [each.to_json() for each in agreement.every_pair(given, patients, first.project.classes)]
     if len(given) > 2:
         found["all"] = agreement.agree(given, patients, first.project.classes).to_json()
     return found
+
+
+def _points(one: Mapping[str, float], other: Mapping[str, float]) -> list[dict[str, Any]]:
+    """What a figure of two readers' numbers shows: their mean and how far apart they are, a case each."""
+    return [
+        {"id": case, "mean": (one[case] + other[case]) / 2, "apart": other[case] - one[case]}
+        for case in one
+        if case in other
+    ]
 
 
 def _taught(
