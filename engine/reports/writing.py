@@ -193,12 +193,28 @@ def _tests(facts: Facts, words: Words) -> list[Block]:
         if control not in ("whole", "place", look, record["learner"]) and isinstance(test, Mapping):
             rows.append((words.method(control), test))
     rows = [(title, test) for title, test in rows if "right" in test]
-    blocks: list[Block] = [Heading(words("tests"))]
+    blocks: list[Block] = [Heading(words("tests")), *(Text(each) for each in _numbers_tested(facts, words))]
+    if facts.numeric:
+        return blocks if len(blocks) > 1 else []
     if not rows:
-        return [] if facts.numeric else [*blocks, Text(words("test_pending"))]
+        return [*blocks, Text(words("test_pending"))]
     lines = tuple(_test_line(title, test, words) for title, test in rows)
     head = (words("column_of"), words("column_right"), words("column_exact"))
     return [*blocks, Text(words("tests_note"), "quiet"), Table(head, lines, (0.6, 0.18, 0.22))]
+
+
+def _numbers_tested(facts: Facts, words: Words) -> list[str]:
+    """A number's test on the labelled cases, and what came of rows whose answer was kept aside."""
+    said, tested, held = [], facts.record.get("tested") or {}, facts.record.get("held_back") or {}
+    unit = f" {facts.unit}" if facts.unit else ""
+    if facts.numeric and tested.get("mae") is not None:
+        plain = number(tested["mean_mae"]) + unit if tested.get("mean_mae") is not None else words("none")
+        said.append(words("tested_number", count=tested["count"], mae=number(tested["mae"]) + unit, plain=plain))
+    if "right" in held:
+        said.append(words("held_back", **counted(held)))
+    elif held.get("mae") is not None:
+        said.append(words("held_back_number", count=held["count"], mae=number(held["mae"]) + unit))
+    return said
 
 
 def _test_line(title: str, test: Mapping[str, Any], words: Words) -> tuple[str, str, str]:

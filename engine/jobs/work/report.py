@@ -13,7 +13,8 @@ from typing import Any
 from engine.evidence.saliency import Saliency
 from engine.intake import load_volume
 from engine.jobs.queue import Cancelled
-from engine.jobs.work import explain, rooms
+from engine.jobs.work import explain, explain_row, rooms
+from engine.jobs.work.row_data import ROW_KINDS
 from engine.learners import learners
 from engine.learners.starts import WEIGHTS
 from engine.nouns import Note, Volume
@@ -23,6 +24,7 @@ from engine.reports import gather, report_json, write_card, write_html, write_ma
 from engine.reports.case_blocks import NEAR
 from engine.reports.facts import Facts
 from engine.reports.pictures import Shown, map_picture, near_picture
+from engine.sentences import Refusal
 
 # Cases with a block of their own, the least sure first: four pages. A map takes a second or two on a processor.
 MOST_CASES = 12
@@ -56,6 +58,8 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
 
 def show(facts: Facts, case: str) -> Shown:
     """What is drawn of one predicted case; an empty one where it has no picture."""
+    if case in facts.cases and facts.cases[case].case.kind in ROW_KINDS:
+        return Shown(columns=_columns(facts.run, case))
     if case not in facts.cases or facts.cases[case].case.kind not in PICTURED:
         return Shown()
     prediction = facts.predictions[case]
@@ -68,6 +72,15 @@ def show(facts: Facts, case: str) -> Shown:
     return Shown(
         picture, at, volume.voxels.shape[0], saliency.method, saliency.verdict, closer, _near(facts, prediction)
     )
+
+
+def _columns(run: Run, case: str) -> tuple[Mapping[str, Any], ...]:
+    """What each column of a row adds to the answer; nothing where the run can't be asked any more."""
+    try:
+        found = explain_row.run({"run": run.id, "case": case}, lambda *_: None, lambda: False, Path())
+    except Refusal:
+        return ()
+    return tuple(found["columns"])
 
 
 def map_of(run: Run, case: str, volume: Volume) -> Saliency:
