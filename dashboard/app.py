@@ -10,7 +10,7 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dashboard import frame, state
+from dashboard import frame, state, tour
 from dashboard.header import header
 from dashboard.steps import adapt, evidence, gather, label, lessons, projects, report
 from engine.projects.database import StoreError
@@ -42,11 +42,17 @@ def main() -> None:
     if clicked.language:
         st.session_state["language"] = clicked.language
         st.rerun()
+    if clicked.go == "tour":
+        tour.begin(page)
+        st.rerun()
     if clicked.go:
         state.go(clicked.go)
         st.rerun()
+    if tour.presenting():
+        tour.large_type()
     draw(page)
     frame.footer(words, len(page.labelled) if page.project else None)
+    tour.show(page)
 
 
 def draw(page: state.Page) -> None:

@@ -56,6 +56,9 @@ export default function (component) {
   const space = document.createElement("div");
   space.className = "space";
   bar.appendChild(space);
+  const tour = button(words.tour, words.tour_hint, () => setTriggerValue("go", "tour"));
+  tour.dataset.step = "tour";
+  bar.appendChild(tour);
   const lessons = button(words.lessons, words.lessons_hint, () => setTriggerValue("go", "lessons"));
   lessons.dataset.step = "lessons";
   if (data.current === "lessons") lessons.setAttribute("aria-current", "step");
