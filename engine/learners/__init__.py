@@ -41,7 +41,7 @@ RECORD_KINDS = ("record", "molecule")
 
 _MAKE = {
     "protonet": ProtoNet,
-    "incontext": InContext,
+    "incontext": lambda: InContext(shipped_start("incontext")),
     "matching": lambda: Matching(shipped_start("matching")),
     "maml": lambda: MAML(shipped_start("maml")),
     "maml-first-order": lambda: FirstOrderMAML(shipped_start("maml-first-order")),

@@ -11,14 +11,9 @@ asking for a class and, with the signs turned, for its opposite.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -27,10 +22,8 @@ from engine.learners.logistic import Logistic
 from engine.learners.numbers import NumberFit, NumberSupport
 from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, SupportError, Trace
 from engine.learners.ridge import Ridge
-from engine.learners.starts import WEIGHTS
 from engine.nouns import Note
 
-FILE = "incontext.safetensors"
 # A record's embedding begins with what the record encoder made of the row: so many numbers of mean 0 and mean square
 # 1/4 (engine/encoders/record.py), which no image has. The row's own numbers follow, and they are what is read here.
 ROW_NUMBERS, ROW_SQUARE = 32, 0.25
@@ -41,7 +34,7 @@ ASKED_AT_ONCE = 128  # rows
 
 
 class InContext(Learner):
-    """The network over the row's own numbers. `net`: other weights than those that ship."""
+    """The network over the row's own numbers. `net`: its weights; without any the mean of its guesses answers."""
 
     name = "incontext"
     paper = "Hollmann et al. 2025, Accurate predictions on small data with a tabular foundation model, Nature 637"
@@ -49,11 +42,14 @@ class InContext(Learner):
     records_only = True
 
     def __init__(self, net: CellNet | None = None):
-        self._net = net
+        self._trained = net is not None
+        with torch.random.fork_rng([]):
+            torch.manual_seed(0)
+            self.net = net if net is not None else CellNet().eval().requires_grad_(False)
 
     @property
-    def net(self) -> CellNet:
-        return self._net if self._net is not None else shipped()
+    def _notes(self) -> tuple[Note, ...]:
+        return () if self._trained else (Note("learners.plain_start"),)
 
     def adapt(
         self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
@@ -80,7 +76,13 @@ class InContext(Learner):
         with torch.no_grad():
             trace.add(0, float(cross_entropy(score(support.embeddings), support.targets)))
         return Adapted(
-            self.name, support.classes, score, lambda e: answers(e)[1], None, tuple(trace.steps), support.notes
+            self.name,
+            support.classes,
+            score,
+            lambda e: answers(e)[1],
+            None,
+            tuple(trace.steps),
+            support.notes + self._notes,
         )
 
     def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
@@ -98,7 +100,7 @@ class InContext(Learner):
 
         with torch.no_grad():
             trace.add(0, float((predict(support.embeddings) - targets[0]).square().mean()))
-        return NumberFit(predict, lambda e: answers(e)[1])
+        return NumberFit(predict, lambda e: answers(e)[1], self._notes)
 
 
 def read(net: CellNet, support: Tensor, targets: Tensor, query: Tensor, number: bool) -> tuple[Tensor, Tensor]:
@@ -137,21 +139,3 @@ def telling(rows: Tensor, targets: Tensor) -> Tensor:
 
 def _portions(rows: Tensor) -> tuple[Tensor, ...]:
     return rows.split(ASKED_AT_ONCE) if len(rows) else (rows,)
-
-
-@cache
-def shipped() -> CellNet:
-    """The weights that ship. Raises FileNotFoundError where they are missing."""
-    return load_net(WEIGHTS / FILE)
-
-
-def load_net(path: Path) -> CellNet:
-    """Raises ValueError for a file of another version."""
-    with safe_open(path, "pt") as opened:
-        about = opened.metadata() or {}
-    try:
-        net = CellNet(**json.loads(about["network"]))
-        net.load_state_dict({k: t.float() for k, t in load_file(path).items()})
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path.name} is not an in-context network of this version.") from error
-    return net.eval().requires_grad_(False)

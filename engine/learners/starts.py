@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from engine.learners.cells import CellNet
 from engine.learners.head import Start
 from engine.learners.lstm_meta import LSTMStart, MetaLSTM
 from engine.learners.matching import FullContext, MatchingStart
@@ -135,6 +136,15 @@ def _write_matching(start: MatchingStart) -> dict[str, Tensor]:
     return tensors
 
 
+def _read_cells(raw: Tensors) -> CellNet:
+    """Every measure of the network can be read off its tensors but the number of heads, which is one of its own."""
+    weights = {key: tensor for key, tensor in raw.items() if key != "heads"}
+    layers = len({key.split(".")[1] for key in weights if key.startswith("layers.")})
+    net = CellNet(len(weights["norm.bias"]), int(raw["heads"]), len(weights["layers.0.wide.bias"]), layers)
+    net.load_state_dict(weights)
+    return net.eval().requires_grad_(False)
+
+
 _READ: dict[str, Callable[[Tensors], Any]] = {
     "maml": _read_head,
     "maml-first-order": _read_head,
@@ -143,6 +153,7 @@ _READ: dict[str, Callable[[Tensors], Any]] = {
     "lstm": _read_lstm,
     "platipus": _read_platipus,
     "matching": _read_matching,
+    "incontext": _read_cells,
 }
 _WRITE: dict[type, Callable[[Any], dict[str, Tensor]]] = {
     Start: _write_head,

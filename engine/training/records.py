@@ -105,6 +105,8 @@ def save(module: nn.Module, file: Path, about: dict[str, str]) -> None:
     """Weights in 16 bits, the network's measures in the file's header."""
     net = module.net if isinstance(module, Rows) else module
     tensors = {name: value.detach().half().contiguous() for name, value in net.state_dict().items()}
+    if isinstance(net, CellNet):
+        tensors["heads"] = torch.tensor(net.about["heads"])
     save_file(tensors, file, {**about, "network": json.dumps(net.about)})
 
 

@@ -89,6 +89,12 @@ def test_the_gradient_is_that_of_small_changes():
     assert torch.autograd.gradcheck(lambda q: read(net, support, targets, q, False)[0], (query,), atol=1e-4)
 
 
+def test_without_weights_it_says_so_and_still_answers():
+    adapted = InContext().adapt(support_of())
+    assert [note.key for note in adapted.notes] == ["learners.plain_start"]
+    assert torch.isfinite(adapted.logits(made(seed=1)[0])).all()
+
+
 def test_an_untrained_network_answers_with_the_mean_of_the_guesses():
     net, (embeddings, targets) = CellNet(width=16, heads=2, hidden=16, layers=1), made()
     own, signs = embeddings[:, ROW_NUMBERS:], 2.0 * targets - 1
@@ -124,7 +130,7 @@ def test_numbers_are_learned_with_an_interval_that_holds_most_new_ones():
     own = torch.randn(60, 5, generator=draw)
     y = 40 + 8 * own[:, 0] + 3 * torch.randn(60, generator=draw)
     support = NumberSupport(rows_of(own)[:24], y[:24], "days", tuple(f"p{i}" for i in range(24)))
-    adapted = adapt_number(InContext(), support)
+    adapted = adapt_number(learner("incontext"), support)
     query = rows_of(own)[24:]
     error = (adapted.mean(query) - y[24:]).square().mean()
     assert error < 0.5 * (y[24:] - support.targets.mean()).square().mean()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engine.learners.cells import CellNet
-from engine.learners.incontext import load_net
+from engine.learners.starts import load_start
 from engine.training import record_tasks
 from engine.training.record_prior import MAKERS, draw_table
 from engine.training.record_real import families, prepare
@@ -124,7 +124,7 @@ def test_families_left_out_are_never_read_and_a_killed_run_goes_on(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "cut", _stop_at(2))
     again = train(config, tmp_path / "cut", lambda *said: None)
-    first, second = (load_net(files[0]).state_dict() for files in (whole, again))
+    first, second = (load_start(files[0], "incontext").state_dict() for files in (whole, again))
     assert all(torch.equal(first[name], second[name]) for name in first)
     card = whole[0].with_suffix(".md").read_text("utf-8")
     assert "kept apart" in card and "heart: one" in card
