@@ -35,21 +35,26 @@ def show(page: Page, prediction: Predicted, records: Records, explained: Mapping
         words, row = page.words, page.row(prediction.case)
         frame.quiet(words("rows.what_if_hint"))
         turn = st.session_state.get("what-if-turn", 0)
-        names = _names(page, records, explained)
-        chosen = st.multiselect(
-            words("rows.what_if_columns"),
-            [line.column for line in records.lines()],
-            default=names,
-            format_func=records.called,
-            placeholder=words("rows.what_if_choose"),
-            key=f"what-if-columns-{prediction.case}",
-        )
+        answer = st.container()
+        key = f"what-if-columns-{prediction.case}"
+        chosen = st.session_state.get(key) or _names(page, records, explained)
         values: dict[str, float | str] = {}
         left, right = st.columns(2, gap="medium")
         for i, name in enumerate(chosen):
             with left if i % 2 == 0 else right:
                 _control(page, prediction, records, name, row, turn, values)
-        _answered(page, prediction, values)
+        with answer:
+            _answered(page, prediction, values)
+        with st.expander(words("rows.what_if_columns")):
+            st.multiselect(
+                words("rows.what_if_columns"),
+                [line.column for line in records.lines()],
+                default=None if key in st.session_state else chosen,
+                format_func=records.called,
+                placeholder=words("rows.what_if_choose"),
+                label_visibility="collapsed",
+                key=key,
+            )
         if values and st.button(words("rows.what_if_reset"), key="what-if-reset", icon=":material/undo:"):
             st.session_state["what-if-turn"] = turn + 1
             st.rerun(scope="fragment")

@@ -1,0 +1,101 @@
+"""Rows as the page shows them: texts in the person's units, what tells classes apart, what differs, the waterfall."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard import plots
+from dashboard.records import Cell, Records, different, number_text, short_name
+from engine.tables import Table, propose
+
+
+def records(frame: pd.DataFrame, **told) -> Records:
+    table = Table("t.csv", frame, np.arange(2, len(frame) + 2))
+    return Records(table, propose(table, **told))
+
+
+@pytest.fixture
+def patients() -> Records:
+    rng = np.random.default_rng(0)
+    target = np.repeat(["no", "yes"], 12)
+    return records(
+        pd.DataFrame(
+            {
+                "age (years)": rng.normal(60, 9, 24).round(),
+                "creatinine_mg/dL": np.where(target == "yes", 2.0, 1.0) + rng.normal(0, 0.5, 24),
+                "sex": rng.choice(["f", "m"], 24),
+                "diabetes": rng.integers(0, 2, 24).astype(float),
+                "outcome": target,
+            }
+        ),
+        label="outcome",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3.0, "3"),
+        (3.14159, "3.14"),
+        (1.9, "1.9"),
+        (52.04, "52"),
+        (265000.0, "265000"),
+        (0.05, "0.05"),
+        (float("nan"), ""),
+    ],
+)
+def test_numbers_are_written_with_three_digits_and_whole_ones_whole(value, text):
+    assert number_text(value) == text
+
+
+def test_a_cell_has_its_unit_yes_and_no_are_words_and_missing_is_known(patients):
+    patients.table.frame.loc[0, "age (years)"] = np.nan
+    assert patients.cell("age (years)", 0).missing
+    assert patients.cell("age (years)", 1).said.endswith(" years")
+    assert patients.named(("是", "否")).cell("diabetes", 0).text in ("是", "否")
+    assert patients.cell("sex", 0).text in ("f", "m")
+
+
+def test_the_label_is_never_shown_on_a_card(patients):
+    assert "outcome" not in patients.entries
+    assert "outcome" not in {line.column for line in patients.lines()}
+
+
+def test_the_column_that_parts_the_classes_is_named_first(patients):
+    labels = dict(enumerate(patients.table.frame["outcome"]))
+    assert patients.telling(labels, 1) == ["creatinine_mg/dL"]
+    assert len(patients.telling({}, 3)) == 3  # before there are labels the first columns stand for a row
+
+
+def test_a_measure_with_its_summaries_is_one_line():
+    rng, summaries = np.random.default_rng(1), ("latest", "mean", "slope", "count")
+    frame = pd.DataFrame({f"Glucose {each}": rng.normal(size=40) for each in summaries} | {"y": [0.0, 1.0] * 20})
+    (line,) = records(frame, label="y").lines()
+    assert line.name == "Glucose"
+    assert line.more == ("Glucose mean", "Glucose slope", "Glucose count")
+
+
+def test_headings_are_written_as_people_write_them():
+    assert short_name("condition: Anemia (disorder)") == "Anemia"
+    assert short_name("serum_sodium") == "serum sodium"
+    assert short_name("Hemoglobin [Mass/volume] in Blood") == "Hemoglobin in Blood"
+
+
+def test_what_differs_is_a_fifth_of_the_range_or_another_word():
+    assert different(Cell("5", "", 5.0), Cell("8", "", 8.0), 10.0)
+    assert not different(Cell("5", "", 5.0), Cell("6", "", 6.0), 10.0)
+    assert different(Cell("f"), Cell("m"), 0.0)
+    assert different(Cell(""), Cell("5", "", 5.0), 10.0)
+
+
+def test_the_waterfall_leads_from_the_usual_row_to_this_one():
+    parts = [("creatinine 2.4", 0.9), ("age 50", -0.3)]
+    words = {"base": "usual", "output": "this", "x": "score"}
+    figure = plots.waterfall(-0.2, 0.4, parts, words, colour="#123456", height=200)
+    bars, ends = figure.data
+    assert list(bars.base) == pytest.approx([-0.2, 0.7])
+    assert bars.base[-1] + bars.x[-1] == pytest.approx(0.4) == ends.x[-1]
+    assert list(bars.marker.color) == ["#123456", plots.NEUTRAL]
+    assert list(figure.layout.yaxis.ticktext) == ["usual", "creatinine 2.4", "age 50", "this"]

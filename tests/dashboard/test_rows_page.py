@@ -1,0 +1,254 @@
+"""Tables on the page without a browser: what a person says of columns, rows labelled, predicted, explained."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from dashboard.columns_table import Correction
+from dashboard.steps import columns, options
+from dashboard.words import Words
+from engine.evidence import judge
+from engine.evidence.judging_numbers import judge_number
+from engine.jobs.queue import Queue
+from engine.learners import NumberSupport, Support, learner
+from engine.tables import Dictionary, propose
+from tests.dashboard.rows import molecules, numbers, patients, project_of
+from tests.dashboard.test_comparing_page import finish, shown
+from tests.dashboard.test_steps import STEPS, open_step
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    return tmp_path / "data"
+
+
+def with_run(store, project_id: str, *, number: bool = False, **more) -> list[str]:
+    """File a run as the engine does for rows; returns the predicted cases."""
+    cases, labels = [c.id for c in store.cases(project_id)], store.labels(project_id)
+    taught = [c for c in cases if c in labels]
+    asked = [c for c in cases if c not in labels]
+    rng = np.random.default_rng(0)
+    embeddings = torch.from_numpy(rng.normal(size=(len(cases), 6)).astype(np.float32))
+    groups = tuple(f"p{i}" for i in range(len(taught)))
+    others = [f"q{i}" for i in range(len(asked))]
+    if number:
+        support = NumberSupport(embeddings[: len(taught)], torch.tensor([labels[c] for c in taught]), "days", groups)
+        judged, _ = judge_number(learner("ridge"), support, taught, embeddings[len(taught) :], asked, others)
+    else:
+        classes = store.project(project_id).classes
+        targets = torch.tensor([classes.index(labels[c]) for c in taught])
+        support = Support(embeddings[: len(taught)], targets, classes, groups)
+        judged, _ = judge(learner("protonet"), support, taught, embeddings[len(taught) :], asked, others)
+    raw = judged.to_json()
+    predictions = {p["case"]: {**p, "places": []} for p in raw.pop("predictions")}
+    record = {
+        **raw,
+        "seed": 0, "look": "row", "asked_look": "auto", "device": "CPU", "target": "number" if number else "class",
+        "support": [{"case": c, "label": labels[c], "at_mm": None} for c in taught], "marks": "earlier",
+        "versions": {"handful": "test"}, "seconds": {"looking": 0.1, "predictions": 0.2}, "changed": None, **more,
+    }  # fmt: skip
+    store.file_run(project_id, record, predictions)
+    return asked
+
+
+def explained(case: str, near: str) -> dict:
+    names = [("creatinine (mg/dL)", "1.9", "mg/dL", 0.6), ("age (years)", "", "years", -0.2), ("sex", "f", "", 0.1)]
+    return {
+        "base": 0.0, "output": 0.5, "base_probability": 0.5, "probability": 0.62, "left_over": 0.0, "target": "worse",
+        "unit": "", "columns": [{"column": n, "part": "", "text": t, "unit": u, "amount": a} for n, t, u, a in names],
+        "neighbours": [], "typical": [], "atoms": {},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("kind", ["patients", "molecules", "numbers"])
+def test_every_step_draws_for_rows_before_and_after_a_run(project, data_dir, kind, language):
+    store, _ = project
+    table = {"patients": patients, "molecules": molecules, "numbers": numbers}[kind]()
+    label = {"patients": "outcome", "molecules": "active", "numbers": "days"}[kind]
+    unit = "days" if kind == "numbers" else None
+    made = project_of(store, data_dir, table, label=label, unit=unit, taught=4 if kind == "molecules" else 8)
+    for step in STEPS:
+        open_step(made, step, language)
+    with_run(store, made, number=kind == "numbers")
+    for step in STEPS:
+        open_step(made, step, language)
+
+
+def test_a_waiting_table_shows_its_columns_and_keeping_it_files_one_job(project, data_dir):
+    store, _ = project
+    empty, table = store.create_project("Table"), patients()
+    draft = store.add_draft(empty.id, table, propose(table, label="outcome"))
+    page = open_step(empty.id, "gather")
+    assert "patients.csv" in shown(page)
+    page.button(key="keep").click().run()
+    (job,) = Queue(data_dir).jobs(project=empty.id, kinds=("keep_table",))
+    assert job.args["draft"] == draft
+    assert (job.args["label_from"], job.args["target"], job.args["teach"]) == ("outcome", "class", 10)
+    assert Dictionary.from_json(job.args["dictionary"])["patient id"].role == "patient"
+
+
+def test_a_kept_table_leads_on_to_label(project, data_dir):
+    store, _ = project
+    empty, table = store.create_project("Table"), patients()
+    draft = store.add_draft(empty.id, table, propose(table, label="outcome"))
+    page = open_step(empty.id, "gather")
+    page.button(key="keep").click().run()
+    queue = Queue(data_dir)
+    job = queue.claim("intake", "test", 0)
+    queue.end(job.id, "test", "done", result={"cases": 16, "labelled": 8, "notes": []})
+    store.discard_draft(draft, kept=True)
+    page.run()
+    assert page.query_params["s"] in ("label", ["label"])
+
+
+def test_a_table_that_is_thrown_away_is_gone(project):
+    store, _ = project
+    empty, table = store.create_project("Table"), patients()
+    draft = store.add_draft(empty.id, table, propose(table))
+    open_step(empty.id, "gather").button(key="throw").click().run()
+    assert not store.drafts(empty.id)
+    assert not store.draft_folder(draft).exists()
+
+
+def test_a_table_in_a_project_of_scans_gets_a_project_of_its_own(project):
+    store, scans = project
+    table = patients()
+    store.add_draft(scans, table, propose(table))
+    open_step(scans, "gather").button(key="move-draft").click().run()
+    assert not store.drafts(scans)
+    (moved,) = (p for p in store.projects() if p.name == "patients")
+    assert [d.name for d in store.drafts(moved.id)] == ["patients.csv"]
+
+
+def test_corrections_stay_when_the_engine_proposes_anew():
+    table = patients()
+    choice = columns.Choice(propose(table, label="outcome"))
+    choice.correct(Correction("age (years)", "role", "ignored"))
+    choice.correct(Correction("sex", "role", "label"))
+    choice.propose(propose(table, label="sex"))
+    assert choice.label == "sex"
+    assert choice.dictionary["age (years)"].role == "ignored"
+
+
+def test_another_answer_has_the_engine_look_for_leaks_anew(project, data_dir):
+    store, _ = project
+    empty, table = store.create_project("Table"), patients()
+    draft = store.add_draft(empty.id, table, propose(table, label="outcome"))
+    page = open_step(empty.id, "gather")
+    page.selectbox(key=f"label-{draft}-outcome").select("sex").run()
+    (job,) = Queue(data_dir).jobs(project=empty.id, kinds=("propose_again",))
+    assert job.args["label"] == "sex"
+    assert page.button(key="keep").disabled
+
+
+def test_what_names_people_is_not_repeated_on_the_screen(project):
+    store, _ = project
+    empty, table = store.create_project("Table"), patients()
+    store.add_draft(empty.id, table, propose(table, label="outcome"))
+    (draft,) = store.drafts(empty.id)
+    preview = columns._preview(draft, Dictionary.from_json(draft.dictionary))
+    assert {row[0] for row in preview} == {columns.HIDDEN}
+    assert "P001" not in shown(open_step(empty.id, "gather"))
+
+
+def test_a_number_is_given_in_its_field_and_cleared_like_any_label(project, data_dir):
+    store, _ = project
+    made = project_of(store, data_dir, numbers(), label="days", unit="days", taught=3)
+    case = store.cases(made)[5].id
+    page = open_step(made, "label", case=case)
+    page.number_input(key=f"number-of-{case}").set_value(12.5)
+    next(b for b in page.button if b.label == "Save, go on").click().run()
+    assert store.labels(made)[case] == 12.5
+    page = open_step(made, "label", case=case)
+    page.button(key="give-clear").click().run()
+    assert store.labels(made)[case] is None
+
+
+def test_adapt_for_rows_takes_the_method_for_rows_and_no_place(project, data_dir):
+    store, _ = project
+    store.set_setting("learners_rows", ["protonet", "incontext"])
+    made = project_of(store, data_dir, patients(), label="outcome")
+    open_step(made, "label").button(key="adapt").click().run()
+    (job,) = Queue(data_dir).jobs(project=made, kinds=("adapt",))
+    assert (job.args["learner"], job.args["look"]) == ("incontext", "auto")
+
+
+def test_what_the_table_knew_is_counted_with_its_range(project, data_dir):
+    store, _ = project
+    made = project_of(store, data_dir, patients(), label="outcome")
+    parts = {"stable": {"right": 4, "count": 4}, "worse": {"right": 2, "count": 4}}
+    held = {"right": 6, "count": 8, "low": 0.35, "high": 0.97, "classes": parts, "wrong": []}
+    with_run(store, made, held_back=held)
+    assert "right for 6 of 8; the likely range is 35 to 97 %. “stable”: 4 of 4; “worse”: 2 of 4." in shown(
+        open_step(made, "adapt")
+    )
+
+
+def test_a_predicted_number_stands_with_its_interval(project, data_dir):
+    store, _ = project
+    made = project_of(store, data_dir, numbers(), label="days", unit="days")
+    (case, *_) = with_run(store, made, number=True)
+    html = shown(open_step(made, "evidence", case=case))
+    assert Words("en")("rows.in_interval", percent=80).split("{")[0][:20] in html or "No interval" in html
+    assert "days" in html
+
+
+def test_the_evidence_of_a_row_names_columns_with_values_and_sets_real_rows_beside_it(project, data_dir):
+    store, _ = project
+    made = project_of(store, data_dir, patients(), label="outcome")
+    (case, *_) = with_run(store, made)
+    args = {"run": store.latest_run(made).id, "case": case, "method": "ig", "target": None}
+    finish(Queue(data_dir), "explain_row", args, explained(case, ""))
+    page = open_step(made, "evidence", case=case)
+    html = shown(page)
+    assert "hf-beside" in html and "creatinine" in html and "mg/dL" in html
+    (figure,) = (json.loads(f.proto.spec) for f in page.get("plotly_chart") if "waterfall" in f.proto.id)
+    assert "creatinine (mg/dL) 1.9 mg/dL" in figure["layout"]["yaxis"]["ticktext"]
+    assert "age (years) missing" in figure["layout"]["yaxis"]["ticktext"]
+
+
+def test_what_if_is_answered_beside_the_row_as_it_is(project, data_dir):
+    store, _ = project
+    made = project_of(store, data_dir, patients(), label="outcome")
+    (case, *_) = with_run(store, made)
+    run, queue = store.latest_run(made).id, Queue(data_dir)
+    finish(queue, "explain_row", {"run": run, "case": case, "method": "ig", "target": None}, explained(case, ""))
+    page = open_step(made, "evidence", case=case)
+    page.session_state["row-view"] = "what_if"
+    page.run()
+    values = {"sex": "m" if page.selectbox(key=f"what-if-{case}-sex-0").value == "f" else "f"}
+    finish(
+        queue, "what_if", {"run": run, "case": case, "values": values}, {"probabilities": {"stable": 0.9, "worse": 0.1}}
+    )
+    page.selectbox(key=f"what-if-{case}-sex-0").select(values["sex"]).run()
+    assert "With 1 value moved" in shown(page)
+    assert not page.exception
+
+
+def test_treatments_are_shown_as_what_was_chosen_with_a_warning(project, data_dir):
+    store, _ = project
+    made = project_of(store, data_dir, patients(), label="outcome")
+    (case, *_) = with_run(store, made)
+    page = open_step(made, "evidence", case=case)
+    page.toggle(key=f"treatment-{made}").set_value(True).run()
+    assert store.project(made).settings["treatment"] is True
+    page.session_state["row-view"] = "options"
+    page.run()
+    html = shown(page)
+    assert "what clinicians chose" in html and "never what is best" in html and "confounding" in html
+    assert html.count('hf-option"') == 2
+
+
+def test_options_are_offered_where_a_ready_task_is_about_treatments():
+    class Fake:
+        numeric = False
+        project = type("P", (), {"settings": {"gallery": "diabetes-medication"}})
+
+    assert options.fits(Fake)
+    Fake.project.settings = {"gallery": "emergency"}
+    assert not options.fits(Fake)
