@@ -82,7 +82,7 @@ def days(raw: np.ndarray) -> np.ndarray:
 FAMILY = Family(
     "bed-planning", "length_of_stay", (), MEASURES, CHOICES, {"": np.log(2.8)}, EFFECTS,
     (Gap("crp", 0.25, 0.9), Gap("albumin", 0.25, 0.8), Gap("barthel_index", 0.2, 0.5), Gap("sodium", 0.05, 0.3)),
-    HOSPITALS, person=("age", "sex", "lives_alone", "dementia"), noise=0.45, number=days, unit="days",
+    HOSPITALS, person=("age", "sex", "lives_alone", "dementia"), noise=0.3, number=days, unit="days",
     order=(
         "age", "sex", "admission_type", "weekday", "admitted_for", "lives_alone", "dementia", "barthel_index",
         "medicines_at_home", "heart_rate", "albumin", "crp", "sodium", "creatinine", "haemoglobin",
