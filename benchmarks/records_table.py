@@ -209,9 +209,10 @@ def measure(path: Path, number: bool, methods: list[str], kept: Kept, count: int
 
 def table_of(kept: Kept, sizes: tuple[int, ...], methods: list[str], rivals: list[str]) -> str:
     """Markdown: the mean over tables of each method at each size, then our first method against the best rival."""
-    heads = "| | " + " | ".join(f"{size}" for size in sizes) + " |"
-    lines = [heads, "|" + "---|" * (len(sizes) + 1)]
+    lines = ["| | " + " | ".join(f"{size}" for size in sizes) + " |", "|" + "---|" * (len(sizes) + 1)]
     matrices = {size: matrix(kept, size, methods) for size in sizes}
+    if not all(names for _, names in matrices.values()):
+        return "No table has every method at every size yet."
     counts = " | ".join(str(len(m)) for m, _ in matrices.values())
     lines.append(f"| tables | {counts} |")
     for j, method in enumerate(methods):
@@ -231,7 +232,8 @@ def table_of(kept: Kept, sizes: tuple[int, ...], methods: list[str], rivals: lis
 def matrix(kept: Kept, size: int, methods: list[str]) -> tuple[np.ndarray, list[str]]:
     """(tables, methods) mean over episodes, for the tables where every method answered; their names."""
     names = [n for n, each in sorted(kept.items()) if all(each.get(str(size), {}).get(m) for m in methods)]
-    return np.array([[np.mean(first(kept[n][str(size)][m])) for m in methods] for n in names]), names
+    found = [[np.mean(first(kept[n][str(size)][m])) for m in methods] for n in names]
+    return np.array(found).reshape(len(names), len(methods)), names
 
 
 def first(values: list) -> list[float]:
@@ -269,7 +271,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after the table in which so many have passed")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", category=UserWarning)
+    for kind in (UserWarning, FutureWarning):  # scikit-learn about few rows, and about its own next version
+        warnings.filterwarnings("ignore", category=kind)
     corpus = folder("records", args.folder)
     held = tomllib.loads(CONFIG.read_text("utf-8"))["data"]["leave_out"]
     args.kept.parent.mkdir(parents=True, exist_ok=True)
