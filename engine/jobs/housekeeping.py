@@ -19,6 +19,7 @@ from engine.settings import Settings
 EVERY_SECONDS = 600.0
 OLD_JOBS_SECONDS = 30 * 24 * 3600.0
 OLD_DOWNLOADS_SECONDS = 24 * 3600.0
+OLD_DRAFTS_SECONDS = 24 * 3600.0
 # A case is written before its row is: a folder without one is left alone for so long.
 ORPHAN_SECONDS = 600.0
 
@@ -32,6 +33,8 @@ def tidy(settings: Settings, store: Store, queue: Queue, now: float | None = Non
         "cases": _orphans(settings.cases_dir, store, queue, now),
         "downloads": _old(settings.data_dir / "downloads", now - OLD_DOWNLOADS_SECONDS),
         "identifiers": _identifiers(Vault(settings), store, now),
+        "drafts": _drafts(store, now),
+        "tables": _tables(settings.data_dir / "tables", store, queue, now),
         "jobs": queue.forget(OLD_JOBS_SECONDS),
     }
 
@@ -55,6 +58,33 @@ def _orphans(cases_dir: Path, store: Store, queue: Queue, now: float) -> int:
     for folder in cases_dir.iterdir():
         if folder.name not in known and now - folder.stat().st_mtime > ORPHAN_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
+            count += 1
+    return count
+
+
+def _drafts(store: Store, now: float) -> int:
+    """Tables that nobody said a word about for a day, and folders without a row: they hold names."""
+    ids, count = store.draft_ids(), 0
+    for draft, at in ids.items():
+        if now - at > OLD_DRAFTS_SECONDS:
+            store.discard_draft(draft)
+            count += 1
+    folder = store.path.parent / "drafts"
+    for each in folder.iterdir() if folder.is_dir() else ():
+        if each.name not in ids and now - each.stat().st_mtime > ORPHAN_SECONDS:
+            shutil.rmtree(each, ignore_errors=True)
+            count += 1
+    return count
+
+
+def _tables(folder: Path, store: Store, queue: Queue, now: float) -> int:
+    """Kept tables that no project uses, while nothing is being read."""
+    if not folder.is_dir() or queue.jobs(alive=True, limit=1):
+        return 0
+    used, count = {str(p.settings.get("table", "")) for p in store.projects()}, 0
+    for each in folder.iterdir():
+        if each.name not in used and now - each.stat().st_mtime > ORPHAN_SECONDS:
+            shutil.rmtree(each, ignore_errors=True)
             count += 1
     return count
 

@@ -2,6 +2,7 @@
 
     project.json              what it is, its classes, labels, places, regions, runs, and every file's SHA-256
     cases/<id>/voxels.npy, case.json, *.npz, thumb.png
+    tables/<id>/...           of a project of rows; see `table_files`
 
 A file from elsewhere is not trusted: every member is announced in project.json with size and hash, names are rebuilt
 from ids, sizes are bounded before anything is written, arrays are read without pickles, and a case becomes visible
@@ -24,13 +25,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.nouns import Case, Place
+from engine.projects import table_files
 from engine.projects.database import StoreError
 from engine.sentences import say
 
 if TYPE_CHECKING:
     from engine.projects.store import Store
 
-FORMAT = 1
+FORMAT = 2  # 2: with a table; a project of scans is still written as 1, which an earlier Handful opens
 NOTICE = "For research and teaching. Not a medical device. Do not use for diagnosis or treatment."
 NOTICE_ZH = "仅供科研与教学，不是医疗器械，不得用于诊断或治疗。"
 # 200 whole-body volumes of 512 x 512 x 400 in int16.
@@ -52,16 +54,26 @@ def export_project(store: Store, project: str, target: Path, cases_dir: Path, *,
         # Voxels hardly shrink and shrinking is slow: level 1 halves CT in a tenth of the time of the best level.
         with zipfile.ZipFile(making, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
             for each in cases:
+                if each.case.kind in table_files.ROW_KINDS:
+                    continue
                 for path in sorted((cases_dir / each.id).iterdir()):
                     if _FILE.fullmatch(path.name) and path.is_file() and not path.is_symlink():
                         name = f"cases/{each.id}/{path.name}"
                         files[name] = _add(out, path, name)
+            if table := table_files.table_of(about.settings):
+                for name, path in table_files.files_of(tables_dir(store), table, project).items():
+                    files[name] = _add(out, path, name)
             out.writestr("project.json", json.dumps(_describe(store, about.id, files), ensure_ascii=False, indent=1))
         making.replace(target)
     finally:
         making.unlink(missing_ok=True)
     store.log("project.export", reader=reader, project=project, detail={"cases": len(cases)})
     return target
+
+
+def tables_dir(store: Store) -> Path:
+    """Where kept tables lie: beside the store's own file."""
+    return store.path.parent / "tables"
 
 
 def import_project(store: Store, source: Path, cases_dir: Path, *, reader: str = "") -> str:
@@ -79,7 +91,11 @@ def import_project(store: Store, source: Path, cases_dir: Path, *, reader: str =
             for name, expected in about["files"].items():
                 _extract(packed, name, expected, staging, set(cases), source.name)
         for case in cases.values():
-            _check_case(staging / case.id, case, source.name)
+            if case.kind not in table_files.ROW_KINDS:
+                _check_case(staging / case.id, case, source.name)
+        table = table_files.table_of(about["settings"])
+        if table or any(case.kind in table_files.ROW_KINDS for case in cases.values()):
+            table_files.check_table(staging / "tables" / (table or "none"), cases, source.name)
         return _file(store, about, _same_patients(store, cases), staging, cases_dir, reader)
     except StoreError:
         raise
@@ -96,7 +112,7 @@ def _describe(store: Store, project: str, files: Mapping[str, Any]) -> dict[str,
         {"at": run.at, "record": run.record, "predictions": store.predictions(run.id)} for run in store.runs(project)
     ]
     return {
-        "handful_project": FORMAT,
+        "handful_project": FORMAT if table_files.table_of(about.settings) else 1,
         "notice": [NOTICE, NOTICE_ZH],
         "name": about.name,
         "classes": list(about.classes),
@@ -145,11 +161,14 @@ def _extract(
 ) -> None:
     """One announced member, never more bytes than announced; its path is built from what the name matched."""
     folder, _, rest = name.partition("/")
-    case, _, leaf = rest.partition("/")
-    if folder != "cases" or case not in ids or not _FILE.fullmatch(leaf):
+    owner, _, leaf = rest.partition("/")
+    if folder == "tables" and table_files.TABLE_ID.fullmatch(owner) and leaf in table_files.TRAVEL:
+        target = staging / "tables" / owner / leaf
+    elif folder == "cases" and owner in ids and owner != "tables" and _FILE.fullmatch(leaf):
+        target = staging / owner / leaf
+    else:
         raise StoreError("project_file.damaged", file=file, part=name[:80])
-    target = staging / case / leaf
-    target.parent.mkdir(exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     digest, left = hashlib.sha256(), int(expected["bytes"])
     with packed.open(name) as member, target.open("wb") as out:
         while piece := member.read(_PIECE):
@@ -190,8 +209,10 @@ def _file(
     project = store.create_project(str(about["name"]), [str(c) for c in about["classes"]], reader=reader,
                                    settings=dict(about["settings"]))  # fmt: skip
     try:
+        if table := table_files.table_of(about["settings"]):
+            table_files.place_table(staging / "tables" / table, tables_dir(store), project.id)
         for case in cases.values():
-            if not (cases_dir / case.id).exists():
+            if case.kind not in table_files.ROW_KINDS and not (cases_dir / case.id).exists():
                 (staging / case.id / "case.json").write_text(json.dumps(case.to_json(), ensure_ascii=False), "utf-8")
                 (staging / case.id).replace(cases_dir / case.id)
             store.add_case(project.id, case, reader=reader)
@@ -208,7 +229,10 @@ def _file(
 
 def _file_marks(store: Store, project: str, about: Mapping[str, Any], cases: Mapping[str, Case], reader: str) -> None:
     for case, value in _known(about["labels"], cases):
-        store.set_label(project, case, str(value), reader=reader)
+        if isinstance(value, float):
+            store.set_number(project, case, value, reader=reader)
+        else:
+            store.set_label(project, case, str(value), reader=reader)
     for case, places in _known(about["places"], cases):
         for place in places:
             store.set_place(project, case, Place.from_json(place), reader=reader, add=True)

@@ -47,8 +47,15 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
 
 def predictions_csv(path: Path, run: Run) -> None:
     """One row a case: what was predicted, each class's probability and likely range, whether it is unlike the rest."""
-    store, classes = rooms.store(), run.record["classes"]
+    store, classes = rooms.store(), run.record.get("classes", [])
     numbers = {c.id: c.number for c in store.cases(run.project_id)}
+    if run.record.get("target") == "number":
+        head = ["case", "id", "value", "low", "high", "unit", "unlike_anything_labelled"]
+        write_csv(path, head, [
+            [numbers.get(case_id, ""), case_id, *(p[k] for k in ("value", "low", "high", "unit", "unlike_flag"))]
+            for case_id, p in store.predictions(run.id).items()
+        ])  # fmt: skip
+        return
     head = ["case", "id", "predicted", *(f"p_{c}" for c in classes)]
     head += [f"{end}_{c}" for c in classes for end in ("low", "high")] + ["unlike_anything_labelled"]
     rows = []
@@ -69,6 +76,14 @@ def newest_comparison(project: str) -> dict[str, Any]:
 
 def methods_csv(path: Path, comparison: dict[str, Any]) -> None:
     """One row a method: the test on one's own cases, its cost, and how often it agrees with each other method."""
+    if comparison.get("target") == "number":
+        head = ["method", "tested", "mae", "mean_mae", "r2", "seconds", "recommended"]
+        write_csv(path, head, [
+            [row["name"], *(row.get(k) for k in ("count", "mae", "mean_mae", "r2", "seconds")),
+             row["name"] == comparison["recommended"]]
+            for row in comparison["methods"]
+        ])  # fmt: skip
+        return
     able = comparison["agreement"]["methods"]
     head = ["method", "right", "tested", "low_95", "high_95", "log_loss", "seconds", "peak_bytes", "recommended"]
     head += [f"agrees_labelled_{name}" for name in able] + [f"agrees_asked_{name}" for name in able]

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.jobs.work import rooms
 from engine.jobs.work.encode import file_encode
+from engine.jobs.work.row_data import ROW_KINDS
 from engine.nouns import Note
 from engine.projects.database import StoreError
 from engine.projects.uploads import Uploads
@@ -23,6 +24,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         raise StoreError("project_file.not_ours", file=files[0].name if files else "?")
     project = store.import_project(files[0], rooms.settings().cases_dir, reader=reader)
     uploads.discard(args["upload"], "taken", reader=reader)
-    for case in store.cases(project):
-        file_encode(project, case.id)
+    for each in store.cases(project):
+        if each.case.kind not in ROW_KINDS:
+            file_encode(project, each.id)
     return {"project": project}
