@@ -24,14 +24,13 @@ def compute(settings: Mapping[str, Any]) -> dict[str, Any]:
     """{"x", "truth", "points", "curves": [a row a model], "lines": how many of them are lines, "models", "spread":
     [standard deviation of the models at each place], "asked": {"x", "low", "high"}}
 
-    `asked`: where between the points the models disagree most, and where nine of ten of them lie there.
+    `width`: their mean spread. `asked`: where the models disagree most, and where nine of ten of them lie there.
     """
     x, y, truth = task_points(settings)
     curves = models(x, y, settings["models"], settings["seed"])
     where = waves.grid(1, PLACES)[0, :, 0]
     spread = curves.std(0)
-    inside = (where >= x.min()) & (where <= x.max())
-    most = int((spread * inside).argmax())
+    most = int(spread.argmax())
     low, high = torch.quantile(curves[:, most], torch.tensor([0.05, 0.95])).tolist()
     return {
         "x": _row(where),
@@ -41,7 +40,7 @@ def compute(settings: Mapping[str, Any]) -> dict[str, Any]:
         "lines": int(is_line(curves, where).sum()),
         "models": len(curves),
         "spread": _row(spread),
-        "width": round(float(spread[inside].mean()), 3),
+        "width": round(float(spread.mean()), 3),
         "asked": {"x": round(float(where[most]), 2), "low": round(low, 2), "high": round(high, 2)},
     }
 

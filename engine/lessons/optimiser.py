@@ -1,12 +1,14 @@
 """An optimiser that was learned: the LSTM meta-learner's gates beside gradient descent and Adam on the same task.
 
-All three adapt the same head from the same start (the LSTM's) on the same labelled cases of the plane. What the gates
-do is read off while `engine.learners.lstm_meta.unroll` runs.
+All three adapt the same head from the same start (the LSTM's) on the same labelled cases: on all numbers of their
+embeddings, as the rule was trained, or on the two of the plane, which it never saw the like of. What the gates do is
+read off while `engine.learners.lstm_meta.unroll` runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,7 +20,7 @@ from engine.learners.lstm_meta import UNIT, LSTMStart, TwoSided, plain_lstm_star
 from engine.learners.maml import inner_loop
 from engine.learners.protocol import Support, Trace
 from engine.learners.starts import shipped_start
-from engine.lessons import plane
+from engine.lessons import plane, scans
 from engine.lessons.plan import Labels
 
 STEPS = 12  # as published for one case a class
@@ -63,7 +65,10 @@ def compute(settings: Mapping[str, Any]) -> dict[str, Any]:
     labels = Labels.pairs(settings["labels"])
     labels = labels if len(set(labels.values())) > 1 else {0: "a", 7: "b"}
     start = shipped_start("lstm") or plain_lstm_start()
-    task, watched = Task(plane.support(labels), start), Watched(start.rule)
+    support = plane.support(labels)
+    if settings["numbers"] == "all":
+        support = replace(support, embeddings=scans.embeddings()[list(labels)])
+    task, watched = Task(support, start), Watched(start.rule)
     traces = {name: Trace() for name in ("lstm", "sgd", "adam")}
     with torch.no_grad():
         unroll(task.loss, task.start, TwoSided(watched), STEPS, trace=traces["lstm"])

@@ -111,7 +111,7 @@ PLANS: tuple[Plan, ...] = (
         {"step": Number(0, 0, 10, 1)},
     ),
     Plan(
-        "prototypes", 1,
+        "prototypes", 2,
         {
             "labels": Labels("0a-1a-6b-7b-12c", 16, "abc"), "learner": Choice("protonet", ("protonet", "matching")),
             "asked": Number(4, 0, 15, 1),
@@ -120,9 +120,9 @@ PLANS: tuple[Plan, ...] = (
         "Snell, Swersky & Zemel 2017; Vinyals et al. 2016", "https://arxiv.org/abs/1703.05175",
     ),
     Plan(
-        "steps", 1,
+        "steps", 2,
         {
-            "labels": Labels("0a-1a-5a-7b-8b-10b-12c-15c", 16, "abc"), "rate": Choice("1", ("0.25", "1", "4", "16")),
+            "labels": Labels("1a-4a-6b-10b-12c-14c", 16, "abc"), "rate": Choice("1", ("0.25", "1", "4", "16")),
             "learner": Choice("maml", ("maml", "anil")),
         },
         ("engine/learners/maml.py", "engine/learners/head.py", "engine/lessons/steps.py"),
@@ -130,17 +130,17 @@ PLANS: tuple[Plan, ...] = (
         {"step": Number(0, 0, 20, 1)},
     ),
     Plan(
-        "optimiser", 1,
+        "optimiser", 3,
         {
-            "labels": Labels("0a-1a-5a-7b-8b-10b-12c-15c", 16, "abc"),
-            "sgd": Choice("0.2", ("0.05", "0.2", "0.5", "1")),
+            "labels": Labels("1a-4a-6b-10b-12c-14c", 16, "abc"),
+            "numbers": Choice("all", ("all", "two")), "sgd": Choice("0.2", ("0.05", "0.2", "0.5", "1")),
             "adam": Choice("0.03", ("0.01", "0.03", "0.1", "0.5")),
         },
         ("engine/learners/lstm_meta.py", "engine/learners/adam.py", "engine/lessons/optimiser.py"),
         "Ravi & Larochelle 2017", "https://openreview.net/forum?id=rJY0-Kcll",
     ),
     Plan(
-        "ambiguous", 1,
+        "ambiguous", 2,
         {
             "points": Number(3, 2, 12, 1), "truth": Choice("wave", ("wave", "line")), "models": Number(20, 5, 50, 5),
             "seed": SEED,
@@ -158,10 +158,10 @@ PLANS: tuple[Plan, ...] = (
         "Geirhos et al. 2020", "https://arxiv.org/abs/2004.07780",
     ),
     Plan(
-        "patients", 1,
+        "patients", 2,
         {
             "taught": Number(3, 1, 3, 1), "learner": Choice("nearest", ("nearest", "protonet", "logistic")),
-            "seed": SEED,
+            "seed": Number(1, 0, 999, 1),
         },
         ("engine/evidence/folds.py", "engine/learners/nearest.py", "engine/lessons/patients.py"),
         "Roberts et al. 2021", "https://doi.org/10.1038/s42256-021-00307-0",
@@ -173,9 +173,9 @@ PLANS: tuple[Plan, ...] = (
         "Clopper & Pearson 1934, Biometrika 26", "https://doi.org/10.1093/biomet/26.4.404",
     ),
     Plan(
-        "saliency", 1,
+        "saliency", 2,
         {
-            "case": Number(3, 0, 15, 1), "method": Choice("gradcam", ("gradcam", "ig", "stages")), "seed": SEED,
+            "case": Number(4, 1, 16, 1), "method": Choice("gradcam", ("gradcam", "ig", "stages")), "seed": SEED,
         },
         ("engine/evidence/saliency.py", "engine/evidence/attribution.py", "engine/lessons/saliency.py"),
         "Adebayo et al. 2018", "https://arxiv.org/abs/1810.03292",

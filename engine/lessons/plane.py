@@ -16,7 +16,7 @@ from engine.lessons import pictures, scans
 CLASSES = "abc"  # smooth, spiculated, ground glass: the order of `scans.FINDINGS`
 CELLS = 45  # of the map of regions, a side
 MARGIN = 0.12
-REACH = (1.5, 1.0)  # of the plane to each side: a sheet wider than high
+REACH = (2.0, 1.0)  # of the plane to each side: a sheet wider than high
 
 
 @cache

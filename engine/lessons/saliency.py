@@ -27,7 +27,7 @@ def compute(settings: Mapping[str, Any]) -> dict[str, Any]:
     The learner saw the other cases alone. `energy`: share of the marks for the class within the finding's own pixels;
     `even`: the finding's share of the picture.
     """
-    case = settings["case"]
+    case = settings["case"] - 1
     scan, encoder = scans.findings()[case], scans.encoder()
     model = learner("maml").adapt(others(case))
     view = encoder.views(scan.volume, region=scan.place)[0]
@@ -38,7 +38,7 @@ def compute(settings: Mapping[str, Any]) -> dict[str, Any]:
     real, random = (maps.drawn(each, view, settings["method"]) for each in (asked, stranger))
     likeness, inside = rank_likeness(real, random), finding(case)
     grey = np.round(view[0].numpy() * 255).astype(np.uint8)
-    side = "left" if np.random.default_rng((case, settings["seed"])).random() < 0.5 else "right"
+    side = side_of(case, settings["seed"])
     drawn = {"real": real[0].numpy(), "random": random[0].numpy()}
     other = {"left": "right", "right": "left"}[side]
     energy = {name: round(maps.energy(m, maps.shrunk(inside, m.shape[-1])), 3) for name, m in drawn.items()}
@@ -53,6 +53,11 @@ def compute(settings: Mapping[str, Any]) -> dict[str, Any]:
         "said": scans.FINDINGS[target],
         "truth": scan.finding,
     }
+
+
+def side_of(case: int, seed: int) -> str:
+    """Where the map of the model that learned hangs, by lot."""
+    return "left" if np.random.default_rng((case, seed)).random() < 0.5 else "right"
 
 
 def others(case: int) -> Support:

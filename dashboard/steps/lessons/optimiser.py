@@ -15,6 +15,7 @@ LOSS_HEIGHT, GATES_HEIGHT = 245, 225
 
 
 def controls(scene: Scene) -> None:
+    scene.choose("numbers")
     scene.choose("sgd")
     scene.choose("adam")
 

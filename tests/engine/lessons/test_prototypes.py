@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.lessons import prototypes
+from engine.lessons import plane
 from engine.lessons.plan import Labels
 from engine.lessons.run import compute
 
@@ -26,7 +26,7 @@ def test_one_wrong_label_drags_the_mean_of_two_cases_more_than_that_of_six():
 
 def test_a_star_is_the_mean_of_its_labelled_cases():
     told = compute("prototypes", {"labels": "0a-1a-6b"})
-    where = prototypes.plane()[0]
+    where = plane.plane()[0]
     assert told["prototypes"]["a"] == pytest.approx(where[:2].mean(0).tolist(), abs=1e-3)
     assert told["prototypes"]["b"] == pytest.approx(where[6].tolist(), abs=1e-3)
 
