@@ -75,10 +75,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     st.html(f'<table class="hf-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
 
 
-def download(text: str, export: str, name: str, *, first: bool = True) -> None:
-    """A link that keeps a finished export as a file, in this very tab; coloured where it is the `first` choice."""
-    address = html.escape(f"/hf/downloads/{export}", quote=True)
+def download(*links: tuple[str, str, str]) -> None:
+    """Links (text, export, name of the file) that keep finished exports as files, in this very tab; the first is
+    coloured."""
     st.html(
-        f'<a class="hf-download{"" if first else " hf-plain"}" href="{address}" target="_self" download="{html.escape(name, quote=True)}">'
-        f"{html.escape(text)}</a>"
+        '<div class="hf-downloads">'
+        + "".join(
+            f'<a class="hf-download{" hf-plain" if at else ""}" href="/hf/downloads/{html.escape(export, quote=True)}" '
+            f'target="_self" download="{html.escape(name, quote=True)}">{html.escape(text)}</a>'
+            for at, (text, export, name) in enumerate(links)
+        )
+        + "</div>"
     )

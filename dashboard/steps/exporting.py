@@ -19,7 +19,7 @@ def export(page: Page, kind: str, text: str | None = None) -> None:
     if job is not None and job.alive:
         _wait(page, job.id)
     elif job is not None and job.state == "done":
-        frame.download(words("report.download"), job.result["download"], job.result["name"])
+        frame.download((words("report.download"), job.result["download"], job.result["name"]))
     else:
         if job is not None and job.error:
             frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)

@@ -41,7 +41,7 @@ def _window(page: Page) -> None:
         if address.web:
             _search(page, address)
             _pick(page)
-        with st.expander(words("pacs.address"), expanded=not address.web, key="pacs-address"):
+        with st.expander(words("pacs.address"), expanded=not address.web, key=f"pacs-address-{bool(address.web)}"):
             address_form(page, address)
 
     window()

@@ -52,10 +52,7 @@ def _button(page: Page, text: str, kind: str) -> None:
 
 def _links(page: Page, job: Job) -> None:
     words = page.words
-    with st.container(horizontal=True, gap="small", key="report-links"):
-        for each in job.result["files"]:
-            text = words(f"report.as_{each['what']}")
-            frame.download(text, each["download"], each["name"], first=each["what"] == "pdf")
+    frame.download(*((words(f"report.as_{f['what']}"), f["download"], f["name"]) for f in job.result["files"]))
     _button(page, "report.report_again", "tertiary")
 
 

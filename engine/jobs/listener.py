@@ -7,8 +7,10 @@ rest are filed as a job of the project that the page names as the inbox.
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 
 from engine.jobs.parent import end_with_parent
@@ -65,9 +67,11 @@ def main() -> None:
     start_log(settings, "listener")
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines name patients and titles
     end_with_parent()
-    folder = settings.data_dir / "received"
-    for each in (settings.uploads_dir, folder):
+    folder, parts = settings.data_dir / "received", settings.data_dir / "receiving"
+    shutil.rmtree(parts, ignore_errors=True)
+    for each in (settings.uploads_dir, folder, parts):
         each.mkdir(parents=True, exist_ok=True)
+    tempfile.tempdir = str(parts)  # the library's pieces of an image stay in the data folder too
     inbox = Inbox(settings)
     for left in folder.iterdir():  # what came before this process was ended is read, without identifiers
         files = sum(1 for path in left.rglob("*.dcm"))
