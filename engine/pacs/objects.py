@@ -56,9 +56,9 @@ def report(
         frame = source[0].FrameOfReferenceUID
         where = [hd.sr.CoordinatesForMeasurement3D(hd.sr.GraphicTypeValues3D.POINT, point, frame)]
     group = hd.sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=hd.sr.TrackingIdentifier(uid=generate_uid(), identifier=title[:64]),
+        tracking_identifier=hd.sr.TrackingIdentifier(uid=generate_uid(), identifier=fitting(title)),
         finding_type=codes.DCM.ImageRegion if where else Code("85756007", "SCT", "Body tissue structure"),
-        algorithm_id=hd.sr.AlgorithmIdentification(method[:64], engine.__version__, parameters=[f"run {run}"]),
+        algorithm_id=hd.sr.AlgorithmIdentification(fitting(method), engine.__version__, parameters=[f"run {run}"]),
         measurements=_measurements(prediction, where),
         qualitative_evaluations=[
             hd.sr.QualitativeEvaluation(own_code("Predicted class"), own_code(prediction["predicted"])),
@@ -120,13 +120,13 @@ def saliency_map(source: Sequence[Dataset], case: Case, saliency: Saliency) -> D
         device_serial_number="none", contains_recognizable_visual_features=False,
         real_world_value_mappings=[
             hd.pm.RealWorldValueMapping(
-                "saliency", f"Saliency for {saliency.label}"[:64], NO_UNITS,
+                "saliency", fitting(f"Saliency for {saliency.label}"), NO_UNITS,
                 (float(saliency.map.min()), max(float(saliency.map.max()), float(saliency.map.min()) + 1e-6)), 1.0, 0.0,
                 quantity_definition=own_code("Saliency"),
             )
         ],
         voi_lut_transformations=[hd.VOILUTTransformation(0.0, 2 * max(float(np.abs(saliency.map).max()), 1e-6))],
-        content_description=f"{saliency.method} for {saliency.label}"[:64], content_label="SALIENCY",
+        content_description=fitting(f"{saliency.method} for {saliency.label}"), content_label="SALIENCY",
         pixel_measures=hd.PixelMeasuresSequence(
             [float(v) for v in spacing[1:]], float(case.geometry.spacing_mm[0]), None
         ),
@@ -156,7 +156,12 @@ def capture(source: Dataset, picture: np.ndarray) -> Dataset:
 
 def own_code(meaning: str) -> Code:
     """A concept of ours: classes are named by the person who asks. Value from a hash (SH, 16 characters)."""
-    return Code(hashlib.sha256(meaning.encode()).hexdigest()[:12].upper(), SCHEME, meaning[:64])
+    return Code(hashlib.sha256(meaning.encode()).hexdigest()[:12].upper(), SCHEME, fitting(meaning))
+
+
+def fitting(text: str) -> str:
+    """At most 64 bytes: LO allows as many characters (PS3.5 6.2), but validators and some PACS count bytes."""
+    return text.encode()[:64].decode("utf-8", "ignore")
 
 
 def _described(made: Dataset, source: Sequence[Dataset]) -> Dataset:

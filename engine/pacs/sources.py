@@ -35,8 +35,9 @@ def source_slices(case: Case, identity: Identity) -> list[Dataset]:
 def _instance_at(case: Case, identity: Identity, index: int) -> tuple[str, str] | None:
     if not identity.kept:
         return _CLASSES.get(case.modality, SECONDARY_CAPTURE), made_uid("instance", case.id, str(index))
-    if len(identity.instances) == 1:
-        return identity.instances[0].sop_class, identity.instances[0].sop_uid
+    if len(identity.instances) == 1:  # a picture, or all slices as frames of one object: named once
+        only = identity.instances[0]
+        return (only.sop_class, only.sop_uid) if index == 0 else None
     here = case.geometry.to_mm(np.array([index, 0, 0]))
     for each in identity.instances:
         if each.position_mm is not None and np.abs(np.array(each.position_mm) - here).max() < SAME_PLACE_MM:

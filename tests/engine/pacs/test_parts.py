@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,11 +11,13 @@ from pydicom.uid import UID
 from engine.nouns import Case, Geometry
 from engine.pacs.address import Address, check
 from engine.pacs.identity import Identity, Instance, coded_identity
+from engine.pacs.objects import capture, report, saliency_map
 from engine.pacs.sources import source_slices
 from engine.pacs.vault import Vault
 from engine.pacs.web import only_part
 from engine.sentences import Refusal
 from engine.settings import Settings
+from tests.engine.pacs.validating import validated
 
 BOUNDARY = b"xYz-0123"
 
@@ -79,3 +82,27 @@ def test_a_slice_is_the_original_that_lies_there_whatever_order_they_came_in():
     identity = Identity({}, {"StudyInstanceUID": "1.1"}, {"SeriesInstanceUID": "1.3"}, tuple(lying))
     slices = source_slices(a_case(), identity)
     assert [str(s.SOPInstanceUID) for s in slices] == ["1.2.30", "1.2.35"]  # the one at 32.5 mm was filled in
+
+
+def a_prediction(classes: tuple[str, str]) -> dict:
+    return {"classes": list(classes), "predicted": classes[0], "probabilities": [0.8, 0.2], "low": [0.5, 0.1],
+            "high": [0.9, 0.5], "unlike_flag": True, "places": []}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(1, 30, 40), (1, 30, 40, 3)])
+def test_a_plain_picture_gives_a_report_and_a_capture_that_pass_the_validator(shape, tmp_path):
+    case = Case("p1", "image", "p1", shape, Geometry(measured=False), "")
+    source = source_slices(case, coded_identity(case))
+    picture = capture(source[0], np.zeros((32, 48, 3), np.uint8))
+    name = "平滑的" * 30  # longer than a code's meaning may be
+    made = report(source, picture, case, "Case 01", a_prediction((name, "b")), "Prototypical Networks", "run")
+    for each in (picture, made):
+        each.save_as(tmp_path / "one.dcm", enforce_file_format=True)
+        validated(tmp_path / "one.dcm")
+    with pytest.raises(ValueError):
+        saliency_map(source, case, None)
+
+
+def test_all_slices_in_one_object_are_named_once():
+    identity = Identity({}, {"StudyInstanceUID": "1.1"}, {"SeriesInstanceUID": "1.3"}, (Instance("1.2", "1.4"),))
+    assert [str(s.SOPInstanceUID) for s in source_slices(a_case(), identity)] == ["1.4"]

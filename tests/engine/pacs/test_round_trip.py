@@ -26,6 +26,7 @@ from engine.pacs.web import Web
 from engine.projects.export import NOTICE
 from engine.sentences import Refusal
 from tests.engine.pacs.conftest import PATIENTS, SLICES
+from tests.engine.pacs.validating import validated
 
 MAP = 8
 
@@ -139,16 +140,6 @@ def test_identifiers_that_are_kept_are_unreadable_without_the_key_which_lies_els
     vault.key_file.unlink()
     with pytest.raises(Refusal, match="not the one"):
         vault.get(vault.names()[0])
-
-
-def validated(path: Path) -> None:
-    """dciodvfy finds no error in it, dcmtk opens it."""
-    for tool in ("dciodvfy", "dcmdump"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"there is no {tool} here (make test-tools installs Debian's dicom3tools and dcmtk)")
-    said = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, check=False)
-    assert [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")] == []
-    subprocess.run(["dcmdump", "-q", str(path)], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("way", ["web", "ae"])
