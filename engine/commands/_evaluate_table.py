@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.commands._tables import Source, named_learner, read_source, sentences
+from engine.commands._tables import InFile, Source, named_learner, read_source, sentences
 from engine.nouns import Note
 from engine.sentences import Refusal
 
@@ -52,6 +52,9 @@ def _classes(args: argparse.Namespace, source: Source, method: Any) -> dict[str,
 
     there = source.labelled
     labels = np.array([source.classes[t] for t in source.targets[there]])
+    thin = [note for note in source.notes if note.key == "table.class_of_one"]
+    if len(source.classes) - len(thin) < 2:
+        raise InFile(source.file, thin[0], args.language)
     archive = Archive(source.file, (), labels, source.groups[there].astype(str))
     drawn = list(episodes(archive, args.ways, args.shots, args.queries, args.episodes, args.seed))
     notes = [

@@ -113,6 +113,7 @@ def source_of(
 ) -> Source:
     """The same from a table that is read. Raises Refusal."""
     from engine.tables import propose
+    from engine.tables.rows import check_classes
 
     for name in (label, patient, group, smiles):
         if name is not None and name not in table.frame.columns:
@@ -133,7 +134,8 @@ def source_of(
         check_numbers(table, name)
     targets, classes = _targets(table, dictionary, numeric)
     leaks = dictionary.named("leak")
-    notes = [*table.notes, *dictionary.notes]
+    thin = [] if numeric else check_classes(table, dictionary, np.flatnonzero(targets >= 0))
+    notes = [*table.notes, *dictionary.notes, *thin]
     if leaks:
         notes.append(Note("work.leaks_left_out", {"count": len(leaks), "columns": ", ".join(leaks)}))
     molecules, said = read_structures(table, dictionary)
