@@ -89,7 +89,7 @@ class Records:
         for name, entry in self.entries.items():
             if name in taken or entry.role == "molecule":
                 continue
-            what, more = short_name(name), ()
+            what, more = short_name(name, entry.unit), ()
             if match := LATEST.match(name):
                 more = tuple(f"{match['what']} {s}" for s in SUMMARIES if f"{match['what']} {s}" in self.entries)
                 what = short_name(match["what"]) if more else what
@@ -99,7 +99,7 @@ class Records:
 
     def called(self, name: str) -> str:
         """A column's name where there is little room."""
-        called = LATEST.sub(r"\g<what>", short_name(name))
+        called = LATEST.sub(r"\g<what>", short_name(name, self.dictionary[name].unit))
         return called if len(called) <= SHORT else called[: SHORT - 1].rstrip() + "…"
 
     def telling(self, rows: Mapping[int, object], most: int = 3) -> list[str]:
@@ -157,9 +157,11 @@ def number_text(value: float) -> str:
     return f"{value:.{1 if size >= 10 else 2}f}".rstrip("0").rstrip(".")
 
 
-def short_name(name: str) -> str:
+def short_name(name: str, unit: str = "") -> str:
     """As a person would write it: a diagnosis without what its group says already, a heading without underscores, a
-    measure without LOINC's [property] in brackets."""
+    measure without LOINC's [property] in brackets, and any without a unit that stands behind the value anyway."""
+    if unit:
+        name = re.sub(rf"[\s_]*[(\[]?\s*{re.escape(unit)}\s*[)\]]?$", "", name, flags=re.IGNORECASE) or name
     if match := KIND_OF_CODE.match(name):
         return match["what"].removesuffix(" (disorder)").removesuffix(" (finding)")
     return PROPERTY.sub("", name).replace("_", " ").strip() or name

@@ -206,6 +206,8 @@ def _answer(page: Page, prediction: Predicted) -> SaliencyMap | Mapping[str, Any
     _correct(page, prediction)
     if row and not page.numeric:
         options.switch(page)
+    if row and options.warns(page):
+        frame.remark(options.warning(page), warn=True)
     if page.stale:
         frame.remark(words("evidence.outdated"))
     adapt_button(page, words("evidence.adapt_again"))

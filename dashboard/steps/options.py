@@ -13,13 +13,19 @@ from dashboard.records import Records
 from dashboard.state import Page
 from engine.jobs.gallery import task
 
+OPTIONS = ("diabetes-medication",)  # ready tasks whose classes are treatments; others only have some among the columns
+
 
 def fits(page: Page) -> bool:
-    """Whether classes are options to choose among: a ready task says so, or the project's switch."""
-    if page.numeric:
-        return False
+    """Whether classes are options to choose among: the project's switch says so, or its ready task."""
+    settings = page.project.settings
+    return not page.numeric and bool(settings.get("treatment", settings.get("gallery") in OPTIONS))
+
+
+def warns(page: Page) -> bool:
+    """Whether treatments play a part, so that confounding has to be spoken of."""
     found = task(str(page.project.settings.get("gallery", "")))
-    return bool(page.project.settings.get("treatment", found.treatment if found else False))
+    return fits(page) or bool(found and found.treatment)
 
 
 def switch(page: Page) -> None:

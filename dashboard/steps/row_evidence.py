@@ -177,7 +177,7 @@ def _named(page: Page, case_id: str, column: Mapping[str, Any]) -> str:
     if entry is not None and entry.kind == "yes_no":
         text = page.yes_no(text.removesuffix(".0"))
     said = f"{text} {unit}".strip() if text else page.words("record.missing")
-    return f"{part or short_name(column['column'])} {said}"
+    return f"{part or short_name(column['column'], unit)} {said}"
 
 
 def _beside(page: Page, prediction: Predicted, records: Records, explained: Mapping[str, Any] | None) -> None:

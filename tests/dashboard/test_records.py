@@ -80,6 +80,8 @@ def test_a_measure_with_its_summaries_is_one_line():
 def test_headings_are_written_as_people_write_them():
     assert short_name("condition: Anemia (disorder)") == "Anemia"
     assert short_name("serum_sodium") == "serum sodium"
+    assert short_name("Glucose (mg/dL)", "mg/dL") == "Glucose" == short_name("Glucose_mg/dL", "mg/dL")
+    assert short_name("years", "years") == "years"
     assert short_name("Hemoglobin [Mass/volume] in Blood") == "Hemoglobin in Blood"
 
 

@@ -208,8 +208,8 @@ def test_the_evidence_of_a_row_names_columns_with_values_and_sets_real_rows_besi
     html = shown(page)
     assert "hf-beside" in html and "creatinine" in html and "mg/dL" in html
     (figure,) = (json.loads(f.proto.spec) for f in page.get("plotly_chart") if "waterfall" in f.proto.id)
-    assert "creatinine (mg/dL) 1.9 mg/dL" in figure["layout"]["yaxis"]["ticktext"]
-    assert "age (years) missing" in figure["layout"]["yaxis"]["ticktext"]
+    assert "creatinine 1.9 mg/dL" in figure["layout"]["yaxis"]["ticktext"]
+    assert "age missing" in figure["layout"]["yaxis"]["ticktext"]
 
 
 def test_what_if_is_answered_beside_the_row_as_it_is(project, data_dir):
@@ -250,5 +250,7 @@ def test_options_are_offered_where_a_ready_task_is_about_treatments():
         project = type("P", (), {"settings": {"gallery": "diabetes-medication"}})
 
     assert options.fits(Fake)
+    Fake.project.settings = {"gallery": "surgical-risk"}  # treatments among its columns, none to choose
+    assert not options.fits(Fake) and options.warns(Fake)
     Fake.project.settings = {"gallery": "emergency"}
-    assert not options.fits(Fake)
+    assert not options.fits(Fake) and not options.warns(Fake)
