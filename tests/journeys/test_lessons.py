@@ -36,11 +36,11 @@ def test_a_wave_is_guessed_told_and_stepped_through_by_keyboard(served, open_pag
     page.locator("[data-step=lessons]").click()
     page.locator(".st-key-guess-wave-1 button").wait_for()
     guess(page, "wave", 1)
-    slider = page.locator(".st-key-set-wave-step [role=slider]")
-    slider.focus()
-    for _ in range(3):
+    slider = page.locator(".st-key-set-wave-step input")
+    for step in (1, 2, 3):
+        slider.focus()
         slider.press("ArrowRight")
-    page.get_by_text(re.compile("After step 3: practised")).wait_for()
+        page.get_by_text(re.compile(f"After step {step}: practised")).wait_for()
     assert "step=3" in page.url
     picture(page, "lesson-wave")
     page.locator(".st-key-lesson-next button").click()
@@ -69,6 +69,7 @@ def test_the_shortcut_breaks_abroad_and_is_mended_by_labels_of_both_hospitals(se
     assert "12 of 12" in told(page)
     guess(page, "shortcut", 3)
     page.get_by_text(re.compile("in the other hospital: 6 of 12")).wait_for()
+    page.locator(".st-key-figure-shortcut .js-plotly-plot").wait_for()
     picture(page, "lesson-shortcut")
     page.get_by_role("radio", name="both hospitals").click()
     page.get_by_text(re.compile("in the other hospital: 12 of 12")).wait_for()

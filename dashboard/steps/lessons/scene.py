@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.state import Page
-from engine.lessons.plan import BY_NAME, Number, Plan
+from engine.lessons.plan import BY_NAME, NAMES, Number, Plan
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Scene:
         self._begin(key, kind(min(max(self.now[name], low), high)))
         st.slider(
             label or self.words(name), kind(low), kind(high), step=kind(setting.step), key=key,
-            on_change=_keep, args=(name, key),
+            on_change=_keep, args=(self.plan, name, key),
         )  # fmt: skip
 
     def choose(self, name: str) -> None:
@@ -77,7 +77,7 @@ class Scene:
         key, setting = self._key(name), self.plan.settings[name]
         self._begin(key, self.now[name])
         st.segmented_control(
-            self.words(name), setting.among, key=key, required=True, on_change=_keep, args=(name, key),
+            self.words(name), setting.among, key=key, required=True, on_change=_keep, args=(self.plan, name, key),
             format_func=lambda word: self.words(f"{name}_{word}"),
         )  # fmt: skip
 
@@ -107,6 +107,11 @@ def put(**settings: Any) -> None:
         st.query_params[name] = str(value)
 
 
-def _keep(name: str, key: str) -> None:
-    if st.session_state[key] is not None:
-        st.query_params[name] = str(st.session_state[key])
+def _keep(plan: Plan, name: str, key: str) -> None:
+    """A control moved: write it in the address. A value set from the address itself reports as moved too, even after
+    another lesson was opened; that is no change."""
+    raw, value = st.query_params.to_dict(), st.session_state.get(key)
+    if value is None or raw.get("l", NAMES[0]) != plan.name:
+        return
+    if {**plan.read(raw), **plan.view(raw)}[name] != value:
+        put(**{name: value})
