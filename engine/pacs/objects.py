@@ -121,11 +121,17 @@ def saliency_map(source: Sequence[Dataset], case: Case, saliency: Saliency) -> D
         real_world_value_mappings=[
             hd.pm.RealWorldValueMapping(
                 "saliency", fitting(f"Saliency for {saliency.label}"), NO_UNITS,
-                (float(saliency.map.min()), max(float(saliency.map.max()), float(saliency.map.min()) + 1e-6)), 1.0, 0.0,
+                _range(saliency), 1.0, 0.0,
                 quantity_definition=own_code("Saliency"),
             )
         ],
-        voi_lut_transformations=[hd.VOILUTTransformation(0.0, 2 * max(float(np.abs(saliency.map).max()), 1e-6))],
+        # Exact: the plain function takes no window narrower than 1 (PS3.3 C.11.2.1.2).
+        voi_lut_transformations=[
+            hd.VOILUTTransformation(
+                0.0, 2 * max(float(np.abs(saliency.map).max()), 1e-6),
+                voi_lut_function=hd.VOILUTFunctionValues.LINEAR_EXACT,
+            )
+        ],
         content_description=fitting(f"{saliency.method} for {saliency.label}"), content_label="SALIENCY",
         pixel_measures=hd.PixelMeasuresSequence(
             [float(v) for v in spacing[1:]], float(case.geometry.spacing_mm[0]), None
@@ -172,6 +178,11 @@ def _described(made: Dataset, source: Sequence[Dataset]) -> Dataset:
     if "StudyDescription" in source[0]:
         made.StudyDescription = source[0].StudyDescription
     return made
+
+
+def _range(saliency: Saliency) -> tuple[float, float]:
+    low = float(saliency.map.min())
+    return low, max(float(saliency.map.max()), low + 1e-6)
 
 
 def _orientation(source: Dataset) -> tuple[str, str]:

@@ -70,7 +70,7 @@ def a_run(project: str, home: Path):
 def a_map(of: Geometry) -> Saliency:
     """A map over slices 1, 2 and 3, eight times coarser than the scan, its one mark in slice 2 at row 3, column 5."""
     marks = np.zeros((3, MAP, MAP), np.float32)
-    marks[1, 3, 5], marks[0, 0, 0] = 1, -0.5
+    marks[1, 3, 5], marks[0, 0, 0] = 0.3, -0.1  # gradients are small numbers
     spacing = (of.spacing_mm[0], of.spacing_mm[1] * 64 / MAP, of.spacing_mm[2] * 64 / MAP)
     corner = of.to_mm(np.array([1, (64 / MAP - 1) / 2, (64 / MAP - 1) / 2]))
     geometry = Geometry(tuple(float(v) for v in corner), of.axes, spacing)
