@@ -32,7 +32,7 @@ def write_draft(table: Table, dictionary: Dictionary, folder: Path) -> None:
     making = folder.with_name(f".making-{os.getpid()}-{folder.name}")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    frame = table.frame.assign(**{LINE: table.lines})
+    frame = pd.concat([table.frame, pd.Series(table.lines, index=table.frame.index, name=LINE)], axis=1)
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), making / ROWS)
     about = {
         "name": table.name,
