@@ -44,6 +44,8 @@ def drop_zone(project: str, *, key: str, language: str = "en", words_hint: str =
     Returns what arrived for the one run after it did, else None.
     """
     words = Words(language).page("upload")
+    if project == IMPORT:
+        words["title"] = words["title_import"]
     if words_hint:
         words["hint"] = words_hint
     notes = {name: text for name, text in table(language).items() if name.startswith(("upload.", "store."))}
