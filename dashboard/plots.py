@@ -271,13 +271,15 @@ def confusion(
             ygap=3,
             customdata=[[[classes[i], classes[j]] for j in range(len(names))] for i in range(len(names))],
             hovertemplate="%{customdata[0]} / %{customdata[1]}: %{z}<extra></extra>",
-            texttemplate="%{z}",
-            textfont={"size": 15},
         )
     )
-    ticks = {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False, "zeroline": False}
-    figure.update_xaxes(title=html.escape(x_title), **ticks)
-    figure.update_yaxes(title=html.escape(y_title), autorange="reversed", automargin=True, **ticks)
+    for i, row in enumerate(table):  # the heatmap's own text takes its colour from the scale, not from the theme
+        for j, count in enumerate(row):
+            figure.add_annotation(x=j, y=i, text=str(count), showarrow=False, font={"size": 15})
+    ticks = {"tickvals": list(range(len(names))), "showgrid": False, "zeroline": False}
+    shapes = [class_mark(classes, name).shape for name in classes]  # names would not fit below each other's columns
+    figure.update_xaxes(title=html.escape(x_title), ticktext=shapes, tickangle=0, **ticks)
+    figure.update_yaxes(title=html.escape(y_title), ticktext=names, autorange="reversed", automargin=True, **ticks)
     return _plain(figure, height, axes=True)
 
 

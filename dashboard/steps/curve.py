@@ -29,13 +29,13 @@ def show(page: Page, runs: Sequence[Run]) -> None:
         frame.quiet(words("runs.curve_stale" if page.stale else "runs.curve_what"))
         _button(page, "runs.curve_make")
         return
-    frame.card(" ".join(curve_sentences(page, found)), quiet=_method(page))
+    frame.card(page.words.between.join(curve_sentences(page, found)), quiet=_method(page))
     st.plotly_chart(_figure(page, found, runs), key="learning-curve", config={"displayModeBar": False})
 
 
 def _method(page: Page) -> str:
     place = page.run.record["look"] == "place"
-    return page.words("runs.how") + (" " + page.words("runs.how_place") if place else "")
+    return page.words("runs.how") + (page.words.between + page.words("runs.how_place") if place else "")
 
 
 def _button(page: Page, text: str) -> None:

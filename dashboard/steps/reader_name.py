@@ -31,23 +31,28 @@ def who_reads(page: Page) -> None:
         frame.quiet(words("readers.blind_on"))
     with st.container(key="reading-as"), st.popover(reading_as(page), type="tertiary", icon=":material/person:"):
         name_field(page, "label")
-        blind_switch(page)
+        if not page.blind:
+            begin_blind(page)
 
 
 def reading_as(page: Page) -> str:
     return page.words("readers.reading_as", name=page.reader) if page.reader else page.words("readers.name")
 
 
-def blind_switch(page: Page) -> None:
-    """Begin to read blind, or lift it."""
+def begin_blind(page: Page) -> None:
+    """The button that begins a blind reading."""
     words = page.words
-    if page.blind:
-        if st.button(
-            words("readers.lift"), key="lift-blind", help=words("readers.lift_hint"), icon=":material/visibility:"
-        ):
-            blind.lift(page.store, page.project.id, reader=page.reader)
-            st.rerun()
-    elif st.button(words("readers.blind"), key="begin-blind", help=words("readers.blind_hint"),
-                   icon=":material/visibility_off:"):  # fmt: skip
+    icon = ":material/visibility_off:"
+    if st.button(words("readers.blind"), key="begin-blind", help=words("readers.blind_hint"), icon=icon):
         blind.begin(page.store, page.project.id, reader=page.reader)
         st.rerun()
+
+
+def lift_blind(page: Page) -> None:
+    """Lifting it, behind what that means: it can't be taken back."""
+    words = page.words
+    with st.container(key="lifting"), st.popover(words("readers.lift"), icon=":material/visibility:"):
+        frame.quiet(words("readers.lift_hint"))
+        if st.button(words("readers.lift"), key="lift-blind"):
+            blind.lift(page.store, page.project.id, reader=page.reader)
+            st.rerun()

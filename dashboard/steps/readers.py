@@ -16,7 +16,7 @@ from dashboard.learner_names import default_learner, learner_title
 from dashboard.state import Page
 from dashboard.steps import readers_told
 from dashboard.steps.cases_list import thumb
-from dashboard.steps.reader_name import blind_switch, name_field, reading_as
+from dashboard.steps.reader_name import begin_blind, lift_blind, name_field, reading_as
 from dashboard.worklist import worklist
 from engine.jobs.queue import INTAKE, Job
 from engine.projects.blind import lifted
@@ -59,7 +59,7 @@ def _who(page: Page) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="who-reads"):
         with st.popover(reading_as(page), icon=":material/person:"):
             name_field(page, "readers")
-        blind_switch(page)
+        (lift_blind if page.blind else begin_blind)(page)
     if page.blind:
         frame.quiet(words("readers.blind_on"))
     elif when:
@@ -135,14 +135,14 @@ def _told(page: Page, job: Job) -> None:
                 config={"displayModeBar": False},
             )  # fmt: skip
     with right:
-        frame.heading(words("readers.taught"))
-        frame.table(*readers_told.models(page, found))
-        frame.quiet(words("readers.taught_how", name=learner_title(words, job.args["learner"])))
-        for sentence in readers_told.answers(page, found):
-            frame.quiet(sentence)
         frame.heading(words("readers.who"))
-        for each in found["readers"]:
-            frame.quiet(words("readers.counts", **{**each, "name": readers_told.called(words, each["name"])}))
+        counts = [
+            words("readers.counts", **{**e, "name": readers_told.called(words, e["name"])}) for e in found["readers"]
+        ]
+        frame.card(*counts, *readers_told.answers(page, found))
+    frame.heading(words("readers.taught"))
+    frame.quiet(words("readers.taught_how", name=learner_title(words, job.args["learner"])))
+    frame.table(*readers_told.models(page, found))
 
 
 def _pair(page: Page, found: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -45,8 +45,7 @@ def _counts(pair: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _sentence(words: Words, pair: Mapping[str, Any], start: str) -> str:
-    join = "" if words.language == "zh" else " "
-    return start + join + _kappa(words, pair) if pair["count"] else start
+    return start + words.between + _kappa(words, pair) if pair["count"] else start
 
 
 def _kappa(words: Words, pair: Mapping[str, Any]) -> str:

@@ -42,7 +42,7 @@ def show(page: Page) -> Changes | None:
         found = changes(
             earlier.record, later.record, page.store.predictions(earlier.id), page.store.predictions(later.id)
         )
-        frame.card(" ".join(changed_sentences(page, found)), quiet=flipped_sentence(page, found))
+        frame.card(page.words.between.join(changed_sentences(page, found)), quiet=flipped_sentence(page, found))
     curve.show(page, runs)
     return found
 

@@ -52,6 +52,11 @@ class Words:
             key += "_one"
         return self._table[key].format(**values)
 
+    @property
+    def between(self) -> str:
+        """What stands between two sentences: nothing in Chinese."""
+        return "" if self.language == "zh" else " "
+
     def __contains__(self, key: str) -> bool:
         return key in self._table
 
