@@ -24,19 +24,13 @@ from engine.sentences import LANGUAGES, Refusal, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "support", type=Path, metavar="SUPPORT", help="a folder with a folder per class, or a table"
-    )
-    parser.add_argument(
-        "query", type=Path, metavar="QUERY", help="a folder of cases, or a table of rows"
-    )
+    parser.add_argument("support", type=Path, metavar="SUPPORT", help="a folder with a folder per class, or a table")
+    parser.add_argument("query", type=Path, metavar="QUERY", help="a folder of cases, or a table of rows")
     parser.add_argument("--learner", default="protonet", help="see `python -m engine learners`")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same results")
     parser.add_argument("--steps", type=int, default=None, help="inner steps of a gradient learner")
-    parser.add_argument(
-        "--saliency", help="gradcam, ig, occlusion, stages, none; rows: ig, shapley, ablation, none"
-    )
+    parser.add_argument("--saliency", help="gradcam, ig, occlusion, stages, none; rows: ig, shapley, ablation, none")
     parser.add_argument("--label", metavar="COLUMN", help="of a table: what is learned")
     parser.add_argument("--patient", metavar="COLUMN", help="of a table: whose row it is; never on both sides")
     parser.add_argument("--smiles", metavar="COLUMN", help="of a table: structures of molecules")

@@ -26,7 +26,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     if isinstance(kept.support, NumberSupport):
         rooms.store().complete_run(run.id, {"comparison": compare_numbers(run, kept, report, cancelled)})
         return {"run": run.id}
-    methods = learners("classes")
+    methods = learners("classes", "record" if run.record["look"] == "row" else "image")
     total = 1 + len(methods)  # making the folds is as much work as a method: a finder is taught for each
 
     def making(done: float, count: float, _note: object) -> None:

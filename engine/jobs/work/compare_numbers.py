@@ -22,7 +22,7 @@ def compare_numbers(
 ) -> dict[str, Any]:
     """{"target": "number", "methods": [{"name", "count", "mae", "mean_mae", "r2", "seconds", "answers", "refused"}],
     "asked", "recommended"}. Smallest mean absolute error wins; the simplest where it is not clearly beaten."""
-    methods = learners("number")
+    methods = learners("number", "record")
     rows: list[dict[str, Any]] = []
     for done, method in enumerate(methods):
         if cancelled():

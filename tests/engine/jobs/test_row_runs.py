@@ -59,7 +59,7 @@ def test_a_run_over_rows_predicts_every_unlabelled_row_and_counts_the_labels_hel
     right = sum(predictions[c]["predicted"] == truth[c] for c in truth)
     told = run.record["held_back"]
     assert (told["right"], told["count"]) == (right, N - 20) and told["low"] <= right / (N - 20) <= told["high"]
-    assert right / len(truth) > 0.75
+    assert told["low"] > 0.5
     assert sum(each["right"] for each in told["classes"].values()) == right
     assert set(told["wrong"]) == {c for c in truth if predictions[c]["predicted"] != truth[c]}
     assert run.record["look"] == "row" and run.record["target"] == "class"
@@ -138,7 +138,7 @@ def test_every_method_is_compared_on_rows_and_its_steps_can_be_followed(home):
     run = adapt(home, opened(records(), teach=6), "maml")
     home.run("compare", project=run.project_id, run=run.id)
     methods = home.store.run(run.id).record["comparison"]["methods"]
-    assert {"protonet", "logistic", "maml"} <= {m["name"] for m in methods}
+    assert {"protonet", "logistic", "maml", "incontext"} <= {m["name"] for m in methods}
     steps = home.run("stepping", run=run.id)
     last = {case: rows[-1] for case, rows in steps["cases"].items()}
     predictions = home.store.predictions(run.id)
