@@ -125,7 +125,8 @@ def answer_classes(method: str, task: Task) -> np.ndarray:
     x, asked = task.plain
     if method == "nearest class mean":
         means = np.stack([x[known == k].mean(0) for k in range(count)])
-        return -np.square(asked[:, None] - means[None]).sum(2)
+        far = np.square(asked[:, None] - means[None]).sum(2)
+        return np.exp(far.min(1, keepdims=True) - far) / np.exp(far.min(1, keepdims=True) - far).sum(1, keepdims=True)
     return RIVAL[method]().fit(x, known).predict_proba(asked)
 
 
