@@ -81,14 +81,14 @@ def _centre(page: Page, lesson: Lesson) -> Scene | None:
 
 def _right(page: Page, lesson: Lesson, scene: Scene | None) -> None:
     words, prefix = page.words, f"lessons.{lesson.name}"
-    if scene is None:
-        scene = Scene(page, lesson.plan, {}, False)
-    else:
+    # Before the first answer there is nothing to control; a slider that is drawn and drawn again elsewhere a moment
+    # later would report its lower end as a person's wish.
+    if scene is not None:
         _guess(page, lesson, scene)
-    frame.heading(words("lessons.try"))
-    lesson.controls(scene)
-    if scene.told:
-        frame.quiet(words(f"{prefix}.break"))
+        frame.heading(words("lessons.try"))
+        lesson.controls(scene)
+        if scene.told:
+            frame.quiet(words(f"{prefix}.break"))
     _more(page, lesson)
     with st.container(key="next"):
         _next(page, lesson)

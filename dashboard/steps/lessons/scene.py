@@ -66,18 +66,19 @@ class Scene:
             raise TypeError(f"{name} is no number")
         key, kind = self._key(name), int if isinstance(setting.step, int) else float
         low, high = setting.low if low is None else low, setting.high if high is None else high
-        self._begin(key, kind(min(max(self.now[name], low), high)))
+        start = self._begin(key, kind(min(max(self.now[name], low), high)), "value")
         st.slider(
             label or self.words(name), kind(low), kind(high), step=kind(setting.step), key=key,
-            on_change=_keep, args=(self.plan, name, key),
+            on_change=_keep, args=(self.plan, name, key), **start,
         )  # fmt: skip
 
     def choose(self, name: str) -> None:
         """A row of words, one of which is chosen; their texts are `<name>_<word>`."""
         key, setting = self._key(name), self.plan.settings[name]
-        self._begin(key, self.now[name])
+        start = self._begin(key, self.now[name], "default")
         st.segmented_control(
             self.words(name), setting.among, key=key, required=True, on_change=_keep, args=(self.plan, name, key),
+            **start,
             format_func=lambda word: self.words(f"{name}_{word}"),
         )  # fmt: skip
 
@@ -90,9 +91,13 @@ class Scene:
     def _key(self, name: str) -> str:
         return f"set-{self.plan.name}-{name}"
 
-    def _begin(self, key: str, value: Any) -> None:
-        if st.session_state.get(key) != value:
-            st.session_state[key] = value
+    def _begin(self, key: str, value: Any, parameter: str) -> dict[str, Any]:
+        """What a control starts from, as its parameter, so that the browser can draw it again wherever it moves on the
+        page; or nothing, once the address has changed beside it and its state had to be set."""
+        if st.session_state.get(key, value) == value:
+            return {parameter: value}
+        st.session_state[key] = value
+        return {}
 
 
 def bold(text: str) -> str:
