@@ -15,7 +15,7 @@ from engine.jobs.work.looks import Look
 from tests.dashboard.serving import page_server
 
 PAGE = Path(__file__).resolve().parents[2] / "dashboard" / "asgi.py"
-PATIENCE_MS = 120_000  # a machine may be busy
+PATIENCE_MS = 60_000  # a machine may be busy
 
 
 @pytest.fixture
@@ -72,8 +72,10 @@ def run_filed(served, monkeypatch, tmp_path: Path) -> None:
 def test_two_readers_label_blind_and_are_compared(served, project, sit_down, monkeypatch, tmp_path):
     store, project_id = project
     first = sit_down("AB")
-    first.locator(".st-key-reading-as button").click()
-    first.locator(".st-key-begin-blind button").click()
+    begin = first.locator(".st-key-begin-blind button").first
+    if not begin.is_visible():  # what the line opens may still be open from giving the name
+        first.locator(".st-key-reading-as button").click()
+    begin.click()
     first.get_by_text("Read blind: you see your own").first.wait_for()
     first.keyboard.press("Escape")
     first.locator(".st-key-give-0 button").click()
@@ -102,6 +104,6 @@ def test_two_readers_label_blind_and_are_compared(served, project, sit_down, mon
     second.locator(".st-key-lift-blind button").click()
     second.locator("button.item:has-text('Case 01')").click()
     second.locator("nav [data-step=label][aria-current=step]").wait_for()
-    second.locator("button.item[aria-selected=true]:has-text('Case 01')").wait_for()
+    second.get_by_role("option", name="Case 01 4 slices").wait_for()  # the worklist of Label, no longer the other list
     # A name outlives a reload: it is kept with the session.
     assert second.get_by_text("Reading as CD").count()
