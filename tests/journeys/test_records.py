@@ -29,7 +29,7 @@ def store(served):
 
 
 def table_of_patients(path: Path) -> Path:
-    """Sixty patients as a German Excel saves them: semicolons, decimal commas, Windows' letters, names to be dropped."""
+    """Sixty patients as a German Excel saves them: semicolons, decimal commas, Windows' letters, names."""
     rng = np.random.default_rng(0)
     lines = ["Patienten-Nr;Name;Alter;Kreatinin (mg/dL);Geschlecht;Entlassungsart;Verlauf"]
     for i in range(60):
