@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.lessons.waves import NOISE, Curves, draw_curves, forward, grid, points
 from benchmarks.sinusoid import drawn_answers, noise_for, train_platipus
 from engine.learners import platipus
+from engine.lessons.waves import NOISE, Curves, draw_curves, forward, grid, points
 
 WIDTHS = (1, 100, 100, 1)
 SHOTS = (1, 10)  # points in training: from the fewest to the most

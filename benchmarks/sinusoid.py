@@ -20,11 +20,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.lessons.waves import draw_curves, each, expand, forward, grid, network, points, squared
 from engine.learners import inner_fast, lstm_meta, platipus, reptile
 from engine.learners.descent import Parameters
 from engine.learners.maml import inner_loop
 from engine.learners.protocol import SupportError
+from engine.lessons.waves import draw_curves, each, expand, forward, grid, network, points, squared
 
 TEST_TASKS = 1000
 AFTER = (0, 1, 5, 10, 32)

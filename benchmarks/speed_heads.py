@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from engine.lessons.waves import draw_curves, expand, network, points, squared
 from benchmarks.peers import peer
 from engine.learners import Support, head, inner_fast, span
 from engine.learners.protocol import class_means
+from engine.lessons.waves import draw_curves, expand, network, points, squared
 
 TASKS, WAYS, SHOTS, QUERIES, STEPS, DIMENSIONS = 25, 3, 5, 10, 10, 2000
 CURVE_SHOTS = 10

@@ -10,8 +10,8 @@ from torch import nn
 from benchmarks import ambiguous, sinusoid
 from benchmarks.characters import Characters
 from benchmarks.convnet import Classifier, TaskNorm, normalise_by
-from engine.lessons.waves import draw_curves, grid
 from benchmarks.omniglot_methods import METHODS, WAYS
+from engine.lessons.waves import draw_curves, grid
 
 torch.set_num_threads(1)
 UNTRAINED = 3.1  # error of the mean curve on sinusoids, the best that one answer for all can do
