@@ -158,7 +158,7 @@ def test_a_patient_on_both_sides_is_refused():
 
 
 def test_an_unknown_name_is_answered_with_the_names_there_are():
-    with pytest.raises(ValueError, match="protonet, matching, maml"):
+    with pytest.raises(ValueError, match="protonet, incontext, matching, maml"):
         learner("magic")
 
 
