@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -122,7 +123,9 @@ def _structure(page: Page, prediction: Predicted, records: Records, explained: M
     peak = max((abs(w) for w in weights), default=0.0) if weights else 0.0
     scaled = [w / peak for w in weights] if peak > 0 else None
     drawn = PEN.draw(smiles, scaled, width=560, height=300, dark=dark)
-    st.html(f'<div class="hf-structure">{drawn}</div>')
+    # As a picture: Streamlit's st.html takes inline SVG away.
+    source = "data:image/svg+xml;base64," + base64.b64encode(drawn.encode()).decode()
+    st.html(f'<div class="hf-structure"><img src="{source}" alt="{frame.html.escape(smiles, quote=True)}"></div>')
     frame.quiet(words("rows.atoms") if scaled else words("rows.atoms_none"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import zipfile
@@ -187,7 +188,10 @@ def test_molecules_are_drawn_and_their_atoms_lit(served, store, open_page, pictu
     picture(page, "label-molecule")
     adapt(page)
     explain(page)
-    page.locator(".hf-structure svg circle").first.wait_for()
+    drawn = page.locator(".hf-structure img")
+    drawn.wait_for()
+    assert b"<circle" in base64.b64decode(drawn.get_attribute("src").split(",")[1])  # halos round atoms
+    assert drawn.evaluate("img => img.complete && img.naturalWidth > 0")
     picture(page, "evidence-molecule")
     held = store.latest_run(project).record["held_back"]
     assert held["count"] == 12 and held["right"] >= 10
