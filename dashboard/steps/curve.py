@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import frame, plots
 from dashboard.state import Page
+from dashboard.steps.watching import watch_job
 from engine.jobs.queue import INTAKE
 from engine.projects.records import Run
 
@@ -20,7 +21,7 @@ def show(page: Page, runs: Sequence[Run]) -> None:
     frame.heading(words("runs.curve"))
     job = page.queue.latest("learning_curve", page.project.id)
     if job is not None and job.alive:
-        _watch(page, job.id)
+        watch_job(page, job.id, page.words("runs.curve_working"), "stop-curve")
         return
     if job is not None and job.state == "failed" and job.args["run"] == page.run.id:
         frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
@@ -43,21 +44,6 @@ def _button(page: Page, text: str) -> None:
         args = {"run": page.run.id, "project": page.project.id}
         page.queue.file("learning_curve", args, lane=INTAKE, priority=-1)
         st.rerun()
-
-
-def _watch(page: Page, job_id: str) -> None:
-    words = page.words
-
-    @st.fragment(run_every=0.4)
-    def watch() -> None:
-        job = page.queue.state(job_id)
-        if not job.alive:
-            st.rerun()
-        st.progress(job.fraction, text=words.note(job.note) if job.note else words("runs.curve_working"))
-        if st.button(words("app.cancel"), key="stop-curve", icon=":material/stop:"):
-            page.queue.cancel(job_id)
-
-    watch()
 
 
 def curve_sentences(page: Page, found: Mapping[str, Any]) -> list[str]:

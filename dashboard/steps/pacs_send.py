@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import frame
 from dashboard.state import Page
+from dashboard.steps.watching import watch_job
 from engine.jobs.queue import LEARN, Job
 from engine.pacs.address import Address, read_address, ways
 from engine.pacs.vault import Vault
@@ -33,7 +34,7 @@ def pacs_send(page: Page) -> None:
         job = page.queue.latest("pacs_send", page.project.id)
         mine = job is not None and job.args["run"] == page.run.id
         if mine and job.alive:
-            _watch(page, job.id)
+            watch_job(page, job.id, page.words("pacs.send_title"), "stop-send")
             return
         if mine:
             _ended(page, job)
@@ -57,18 +58,3 @@ def _ended(page: Page, job: Job) -> None:
         frame.remark(words("pacs.sent", cases=job.result["cases"], objects=job.result["objects"]))
     elif job.error:
         frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
-
-
-def _watch(page: Page, job_id: str) -> None:
-    words = page.words
-
-    @st.fragment(run_every=0.4)
-    def watch() -> None:
-        job = page.queue.state(job_id)
-        if not job.alive:
-            st.rerun()
-        st.progress(job.fraction, text=words.note(job.note) if job.note else words("pacs.send_title"))
-        if st.button(words("app.cancel"), key="stop-send", icon=":material/stop:"):
-            page.queue.cancel(job_id)
-
-    watch()

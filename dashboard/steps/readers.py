@@ -17,6 +17,7 @@ from dashboard.state import Page
 from dashboard.steps import readers_told
 from dashboard.steps.cases_list import thumb
 from dashboard.steps.reader_name import begin_blind, lift_blind, name_field, reading_as
+from dashboard.steps.watching import watch_job
 from dashboard.worklist import worklist
 from engine.jobs.queue import INTAKE, Job
 from engine.projects.blind import lifted
@@ -37,7 +38,7 @@ def show(page: Page) -> Mapping[str, Any] | None:
     args = _args(page, list(readers))
     job = page.queue.latest("readers", page.project.id)
     if job is not None and job.alive:
-        _watch(page, job.id)
+        watch_job(page, job.id, page.words("adapt.waiting"), "stop-readers", page.words("readers.comparing"))
         return None
     if job is not None and job.state == "failed":
         frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
@@ -96,22 +97,6 @@ def _button(page: Page, args: Mapping[str, Any], text: str) -> None:
     if st.button(page.words(text), key="compare-readers", icon=":material/group:"):
         page.queue.file("readers", args, lane=INTAKE, priority=-1)
         st.rerun()
-
-
-def _watch(page: Page, job_id: str) -> None:
-    words = page.words
-
-    @st.fragment(run_every=0.4)
-    def watch() -> None:
-        job = page.queue.state(job_id)
-        if not job.alive:
-            st.rerun()
-        frame.heading(words("readers.comparing"))
-        st.progress(job.fraction, text=words.note(job.note) if job.note else words("adapt.waiting"))
-        if st.button(words("app.cancel"), key="stop-readers", icon=":material/stop:"):
-            page.queue.cancel(job_id)
-
-    watch()
 
 
 def _told(page: Page, job: Job) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import frame
 from dashboard.state import Page
+from dashboard.steps.watching import watch_job
 from engine.jobs.queue import LEARN, Job
 
 
@@ -17,7 +18,7 @@ def report_files(page: Page) -> None:
         frame.heading(words("report.report"))
         frame.quiet(words("report.report_hint"))
         if job is not None and job.alive:
-            _watch(page, job.id)
+            watch_job(page, job.id, page.words("report.report_make"), "stop-report")
         elif job is not None and job.state == "done":
             _links(page, job)
         else:
@@ -54,18 +55,3 @@ def _links(page: Page, job: Job) -> None:
     words = page.words
     frame.download(*((words(f"report.as_{f['what']}"), f["download"], f["name"]) for f in job.result["files"]))
     _button(page, "report.report_again", "tertiary")
-
-
-def _watch(page: Page, job_id: str) -> None:
-    words = page.words
-
-    @st.fragment(run_every=0.4)
-    def watch() -> None:
-        job = page.queue.state(job_id)
-        if not job.alive:
-            st.rerun()
-        st.progress(job.fraction, text=words.note(job.note) if job.note else words("report.report_make"))
-        if st.button(words("app.cancel"), key="stop-report", icon=":material/stop:"):
-            page.queue.cancel(job_id)
-
-    watch()
