@@ -9,10 +9,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from made_series import KEY, keys, slice_of
 
 from engine.intake import Limits, take_in
 from engine.intake.limits import MIB
+from tests.engine.intake.made_series import KEY, keys, slice_of
 
 
 def dicom_bytes(index: int = 0) -> bytes:

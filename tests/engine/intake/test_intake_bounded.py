@@ -12,7 +12,6 @@ import nibabel
 import numpy as np
 import psutil
 import pytest
-from made_series import KEY, keys, save, series, slice_of
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.sequence import Sequence as DicomSequence
@@ -20,6 +19,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from engine.intake import Limits, cases, load_case, load_volume, take_in
 from engine.intake.bounded import Bounded, NoSpace
 from engine.intake.upload import DRAFTS
+from tests.engine.intake.made_series import KEY, keys, save, series, slice_of
 
 NO_LIMIT = 60.0
 

@@ -6,7 +6,6 @@ import stat
 
 import numpy as np
 import pytest
-from made_series import KEY, save, slice_of
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pydicom.datadict import tag_for_keyword
@@ -16,6 +15,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from engine.intake import patient_key, take_in
 from engine.intake.codes import code
 from engine.intake.deidentify import kept_of, patient_code
+from tests.engine.intake.made_series import KEY, save, slice_of
 
 TEXTS = """
 PatientName PatientID IssuerOfPatientID OtherPatientNames PatientAddress PatientComments PatientTelephoneNumbers

@@ -20,11 +20,11 @@ import nibabel
 import nrrd
 import numpy as np
 import pytest
-from made_series import KEY
 from PIL import Image
 from pydicom.data import get_testdata_file
 
 from engine.intake import take_in
+from tests.engine.intake.made_series import KEY
 
 INPUTS = int(os.environ.get("HANDFUL_FUZZ_INPUTS", "20000"))
 SEED = int(os.environ.get("HANDFUL_FUZZ_SEED", "0"))

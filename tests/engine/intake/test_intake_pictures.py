@@ -6,11 +6,11 @@ import zipfile
 
 import numpy as np
 import pytest
-from made_series import keys, save, slice_of, warnings_of
 from PIL import Image
 from pydicom.uid import SecondaryCaptureImageStorage, UltrasoundImageStorage
 
 from engine.intake import load_volume
+from tests.engine.intake.made_series import keys, save, slice_of, warnings_of
 
 
 def picture(path, value=0, size=(30, 20), mode="RGB", **options):

@@ -9,11 +9,11 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from made_series import KEY, keys, warnings_of
 from pydicom.data import get_testdata_file
 
 from engine.intake import load_case, load_volume, take_in
 from engine.intake.dicom_pixels import AIR_HU
+from tests.engine.intake.made_series import KEY, keys, warnings_of
 
 
 def unpacked(archive: Path, folder: Path) -> Path:

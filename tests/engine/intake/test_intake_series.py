@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_series import keys, pattern, save, series, slice_of, warnings_of
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import EnhancedCTImageStorage, generate_uid
 
 from engine.intake import load_volume
+from tests.engine.intake.made_series import keys, pattern, save, series, slice_of, warnings_of
 
 
 def volume(taken, tmp_path: Path, which: int = 0):

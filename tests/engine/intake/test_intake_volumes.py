@@ -8,9 +8,9 @@ import nibabel
 import nrrd
 import numpy as np
 import pytest
-from made_series import keys, warnings_of
 
 from engine.intake import Limits, load_volume
+from tests.engine.intake.made_series import keys, warnings_of
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 

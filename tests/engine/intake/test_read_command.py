@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from made_series import save, series, slice_of
 from PIL import Image
 
 from engine.__main__ import main
+from tests.engine.intake.made_series import save, series, slice_of
 
 
 @pytest.fixture(autouse=True)

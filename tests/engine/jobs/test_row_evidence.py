@@ -8,9 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from made_home import Home
-from made_tables_of_jobs import table_of_frame
-from test_row_runs import N, opened, records, stays
 
 from engine.evidence.row_attribution import METHODS, attribute
 from engine.jobs.work.atoms import spread_over_atoms
@@ -19,6 +16,9 @@ from engine.jobs.work.tables import open_table
 from engine.sentences import Refusal
 from engine.tables import propose
 from engine.tables.molecule_reading import fragments_of
+from tests.engine.jobs.made_home import Home
+from tests.engine.jobs.made_tables_of_jobs import table_of_frame
+from tests.engine.jobs.test_row_runs import N, opened, records, stays
 
 
 def run_of(home: Home, project: str, learner: str = "protonet"):

@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from made_home import Home
-from made_tables_of_jobs import table_of_frame
 
 from engine.jobs.work.adapt import kept_cases
 from engine.jobs.work.held_back import judge_held_back
@@ -15,6 +13,8 @@ from engine.jobs.work.row_data import held_back
 from engine.jobs.work.tables import open_table
 from engine.learners import SupportError
 from engine.tables import propose
+from tests.engine.jobs.made_home import Home
+from tests.engine.jobs.made_tables_of_jobs import table_of_frame
 
 N = 80
 

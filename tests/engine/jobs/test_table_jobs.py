@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_home import Home
-from made_tables_of_jobs import table_of_frame
 from pydicom.data import get_testdata_file
 
 from engine.jobs.work.row_data import held_back
 from engine.jobs.work.tables import open_table
 from engine.sentences import Refusal
 from engine.tables import propose
+from tests.engine.jobs.made_home import Home
+from tests.engine.jobs.made_tables_of_jobs import table_of_frame
 from tests.engine.tables.made_tables import text, value, workbook
 
 N = 60

@@ -9,9 +9,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from made_home import Home
-from made_tables_of_jobs import table_of_frame
-from test_row_runs import opened, records, stays
 
 from engine.jobs import Queue
 from engine.jobs.housekeeping import tidy
@@ -19,6 +16,9 @@ from engine.jobs.work import rooms
 from engine.jobs.work.row_data import held_back
 from engine.projects import Store, StoreError
 from engine.tables import propose
+from tests.engine.jobs.made_home import Home
+from tests.engine.jobs.made_tables_of_jobs import table_of_frame
+from tests.engine.jobs.test_row_runs import opened, records, stays
 
 
 def saved(home: Home, project: str):

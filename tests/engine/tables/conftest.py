@@ -1,3 +1,3 @@
 """Fixtures of tables; what they are made of is in made_tables."""
 
-from made_tables import in_process  # noqa: F401
+from tests.engine.tables.made_tables import in_process  # noqa: F401

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_tables import notes_of, read_text, table_of
 
 from engine.projects.csv_writer import write_csv
 from engine.sentences import Refusal, say
 from engine.tables import first_table, propose, read_tables
 from engine.tables.joining import joined
+from tests.engine.tables.made_tables import notes_of, read_text, table_of
 
 
 def test_labels_find_their_patients_whatever_their_order_and_type():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from made_tables import KEY, table_of
 
 from engine.tables import propose
 from engine.tables.keeping import keep_table, kept_dictionary, load_table, row_case
 from engine.tables.rows import apply, fit, targets
+from tests.engine.tables.made_tables import KEY, table_of
 
 N = 40
 PLANTED = [

@@ -6,10 +6,10 @@ from math import comb
 
 import numpy as np
 import pytest
-from made_tables import table_of
 
 from engine.tables import propose
 from engine.tables.leaks import by_luck
+from tests.engine.tables.made_tables import table_of
 
 N = 120
 

@@ -8,12 +8,12 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from made_tables import table_of
 
 from engine.intake.refusal import Refusal
 from engine.sentences import say
 from engine.tables import molecules, propose
 from engine.tables.molecule_reading import invalid_rows, read_molecules
+from tests.engine.tables.made_tables import table_of
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 BAD = [ASPIRIN, "C1CC(", None, "C(C)(C)(C)(C)C", "c1ccccc1", "C" * 600, "C" * 3000]

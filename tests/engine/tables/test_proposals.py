@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 import pytest
-from made_tables import table_of
 
 from engine.sentences import say
 from engine.tables import Dictionary, propose
 from engine.tables.kinds import order_of
 from engine.tables.names import unit_of, words
+from tests.engine.tables.made_tables import table_of
 
 RNG = np.random.default_rng(0)
 N = 80

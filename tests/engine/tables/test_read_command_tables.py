@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from made_tables import bundle, patient, text, value, workbook
 
 from engine.__main__ import main
+from tests.engine.tables.made_tables import bundle, patient, text, value, workbook
 
 CSV = "patient_id,name,age (years),death_time,outcome\n" + "\n".join(
     f"P{i // 2},Planted Person{i},{40 + i}," + (f"2020-01-{i % 28 + 1:02d},died" if i % 2 else ",lived")

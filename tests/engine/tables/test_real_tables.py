@@ -9,12 +9,12 @@ import zipfile
 import numpy as np
 import psutil
 import pytest
-from made_tables import KEY, InThisProcess, notes_of
 
 from engine.sentences import say
 from engine.tables import first_table, propose, read_tables
 from engine.tables.patients import patient_codes
 from engine.tables.visits import summarise_visits
+from tests.engine.tables.made_tables import KEY, InThisProcess, notes_of
 
 MESSY = {
     "CONV_breast_expression_600_columns.csv": (115, 611, "event"),

@@ -8,10 +8,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from made_tables import bundle, condition, notes_of, observation, patient
 
 from engine.tables import propose, read_tables
 from engine.tables.fhir import concept, day_of, reference_of
+from tests.engine.tables.made_tables import bundle, condition, notes_of, observation, patient
 
 GLUCOSE = ("2339-0", "Glucose")
 

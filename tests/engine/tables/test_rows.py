@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-from made_tables import KEY, table_of
 from sklearn.preprocessing import StandardScaler
 
 from engine.sentences import Refusal, say
@@ -14,6 +13,7 @@ from engine.tables import molecules, propose
 from engine.tables.aligning import aligned
 from engine.tables.patients import parted, patient_codes, site_codes
 from engine.tables.rows import Plan, apply, check_classes, fit, targets
+from tests.engine.tables.made_tables import KEY, table_of
 
 N, RNG = 60, np.random.default_rng(0)
 SUPPORT, QUERY = np.arange(20), np.arange(20, N)

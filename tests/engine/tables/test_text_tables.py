@@ -7,10 +7,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from made_tables import notes_of, read_text
 
 from engine.sentences import say
 from engine.tables import TableLimits, first_table, read_tables
+from tests.engine.tables.made_tables import notes_of, read_text
 
 GERMAN = ["männlich", "weiblich", "männlich", "weiblich"]
 CHINESE = ["男", "女", "男", "女"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_tables import notes_of, table_of
 
 from engine.tables import propose
 from engine.tables.visits import summarise, summarise_visits
+from tests.engine.tables.made_tables import notes_of, table_of
 
 
 def long_rows(seed: int = 0, patients: int = 12, measures: int = 3, rows: int = 300):

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from made_tables import formula, notes_of, text, value, workbook
 
 from engine.tables import TableLimits, first_table, read_tables
+from tests.engine.tables.made_tables import formula, notes_of, text, value, workbook
 
 HEAD = [text("age"), text("glucose"), text("mmol")]
 
