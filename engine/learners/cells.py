@@ -11,14 +11,17 @@ weighed row by row by the network, plus its own correction. Untrained it is the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
-from engine.learners.guesses import COUNT, guesses
+from engine.learners.guesses import COUNT, Fitted, fit
 
 CLIP = 6.0  # standard deviations
 CELL_FACTS = 8
+Shown = tuple[Tensor, Tensor]  # keys and values
 CLASS_SCALE = 3.0  # a guess of +1 or -1 is worth about this logit
 
 
@@ -31,11 +34,15 @@ class Attention(nn.Module):
         self.ask, self.show = nn.Linear(width, width), nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, query: Tensor, shown: Tensor) -> Tensor:
-        q = self._split(self.ask(query))
-        k, v = self.show(shown).chunk(2, -1)
-        mixed = scaled_dot_product_attention(q, self._split(k), self._split(v))
+    def forward(self, query: Tensor, shown: tuple[Tensor, Tensor]) -> Tensor:
+        """`shown`: what `showing` made of the tokens to look at."""
+        mixed = scaled_dot_product_attention(self._split(self.ask(query)), *shown)
         return self.out(mixed.transpose(-3, -2).flatten(-2))
+
+    def showing(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """(..., k, width) -> keys and values (..., heads, k, width / heads)."""
+        k, v = self.show(tokens).chunk(2, -1)
+        return self._split(k), self._split(v)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
@@ -50,17 +57,32 @@ class Layer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.wide, self.narrow = nn.Linear(width, hidden), nn.Linear(hidden, width)
 
-    def forward(self, cells: Tensor, labelled: int, last: bool = False) -> Tensor:
-        """(b, rows, columns, width), the first `labelled` rows are the labelled ones. The last layer makes the targets'
+    def forward(self, cells: Tensor, shown: Shown | None = None, last: bool = False) -> tuple[Tensor, Shown]:
+        """(b, rows, columns, width) cells of labelled rows, or with `shown` of rows that look at the labelled ones ->
+        the cells after this layer, and what the labelled rows show others in it. The last layer makes the targets'
         tokens alone (b, rows, 1, width): nobody looks at the others any more."""
         flat = self.norms[0](cells).flatten(0, 1)
         asking = flat[:, -1:] if last else flat
         cells = cells[:, :, -1:] if last else cells
-        cells = cells + self.columns(asking, flat).unflatten(0, cells.shape[:2])
+        cells = cells + self.columns(asking, self.columns.showing(flat)).unflatten(0, cells.shape[:2])
         down = self.norms[1](cells).transpose(1, 2).flatten(0, 1)  # (b * columns, rows, width)
-        mixed = self.rows(down, down[:, :labelled])
+        shown = self.rows.showing(down) if shown is None else shown
+        mixed = self.rows(down, shown)
         cells = cells + mixed.unflatten(0, (cells.shape[0], cells.shape[2])).transpose(1, 2)
-        return cells + self.narrow(gelu(self.wide(self.norms[2](cells))))
+        return cells + self.narrow(gelu(self.wide(self.norms[2](cells)))), shown
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Labelled tables (b) as the network keeps them, so that any rows can be asked about later without reading them
+    again: how cells are scaled, what each column says of the target, the guesses, and what each layer shows."""
+
+    mean: Tensor
+    spread: Tensor
+    facts: tuple[Tensor, ...]
+    fitted: Fitted
+    shown: tuple[Shown, ...]
+    number: bool
 
 
 class CellNet(nn.Module):
@@ -81,45 +103,70 @@ class CellNet(nn.Module):
     def forward(self, support: Tensor, targets: Tensor, query: Tensor, number: bool) -> tuple[Tensor, Tensor]:
         """(b, n, d), (b, n), (b, m, d) -> answers (b, m): logits of +1, or standard numbers; and the asked rows'
         last target tokens (b, m, width), in which likeness is measured."""
-        cells, asked = standardised(support, query)
-        known, guessed = guesses(cells, targets, asked)
-        tokens = torch.cat([self._cells(cells, asked, targets), self._targets(known, guessed, targets, number)], 2)
+        return self.ask(self.remember(support, targets, number), query)
+
+    def remember(self, support: Tensor, targets: Tensor, number: bool) -> Memory:
+        """(b, n, d) labelled rows, (b, n) their targets."""
+        mean, spread = support.mean(-2, keepdim=True), support.std(-2, correction=0, keepdim=True)
+        cells = scaled(support, mean, spread)
+        left_out, fitted = fit(cells, targets)
+        facts = column_facts(cells, targets)
+        tokens = torch.cat([self._cells(cells, facts), self._targets(left_out, targets, targets.shape[1], number)], 2)
+        shown = []
         for layer in self.layers:
-            tokens = layer(tokens, targets.shape[1], last=layer is self.layers[-1])
-        last = self.norm(tokens[:, targets.shape[1] :, -1])
-        parts = self.answer(last).chunk(2, -1)[int(number)]
+            tokens, seen = layer(tokens, last=layer is self.layers[-1])
+            shown.append(seen)
+        return Memory(mean, spread, facts, fitted, tuple(shown), number)
+
+    def ask(self, memory: Memory, query: Tensor) -> tuple[Tensor, Tensor]:
+        """(b, m, d) -> as `forward`; each row by itself."""
+        cells = scaled(query, memory.mean, memory.spread)
+        guessed = memory.fitted(cells)
+        targets = self._targets(guessed, None, memory.fitted.support.shape[-2], memory.number)
+        tokens = torch.cat([self._cells(cells, memory.facts), targets], 2)
+        for layer, shown in zip(self.layers, memory.shown, strict=True):
+            tokens, _ = layer(tokens, shown, last=layer is self.layers[-1])
+        last = self.norm(tokens[:, :, -1])
+        parts = self.answer(last).chunk(2, -1)[int(memory.number)]
         mixed = (parts[..., :-1] * guessed).sum(-1) + parts[..., -1]
-        return (mixed if number else CLASS_SCALE * mixed), last
+        return (mixed if memory.number else CLASS_SCALE * mixed), last
 
-    def _cells(self, support: Tensor, query: Tensor, targets: Tensor) -> Tensor:
-        """(b, n + m, d, width): each cell's value, and what its column says of the target by itself."""
-        z = torch.cat([support, query], 1)
-        n = support.shape[1]
-        known = targets - targets.mean(1, keepdim=True)
-        known = known / known.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
-        said = (support * known.unsqueeze(-1)).mean(1, keepdim=True)  # (b, 1, d) correlation
-        two = ((support - support.amax(1, keepdim=True)) * (support - support.amin(1, keepdim=True))).abs().amax(
-            1, keepdim=True
-        ) < 1e-6
-        sure = said * n**0.5 / 3
-        size = torch.full_like(said, n).log() / 3 - 1
-        wide = torch.full_like(said, z.shape[-1]).log() / 2 - 1
-        facts = [z, torch.tanh(z), z * said, *(f.expand_as(z) for f in (said, sure, two.to(z), size, wide))]
-        return self.cell(torch.stack(facts, -1))
+    def _cells(self, z: Tensor, facts: tuple[Tensor, ...]) -> Tensor:
+        """(b, rows, d, width): each cell's value, and what its column says of the target by itself."""
+        said, *others = (f.expand_as(z) for f in facts)
+        return self.cell(torch.stack([z, torch.tanh(z), z * said, said, *others], -1))
 
-    def _targets(self, known: Tensor, guessed: Tensor, targets: Tensor, number: bool) -> Tensor:
-        """(b, n + m, 1, width): a row's target where it is known, and what was guessed without it."""
-        rows = torch.cat([known, guessed], 1).clamp(-CLIP, CLIP)
-        there = torch.cat([torch.ones_like(targets), torch.zeros_like(guessed[..., 0])], 1)
-        value = torch.cat([targets.clamp(-CLIP, CLIP), torch.zeros_like(guessed[..., 0])], 1)
-        size = torch.full_like(there, targets.shape[1]).log() / 3 - 1
+    def _targets(self, guessed: Tensor, targets: Tensor | None, labelled: int, number: bool) -> Tensor:
+        """(b, rows, 1, width): a row's target where it is known, and what was guessed without it."""
+        there = torch.zeros_like(guessed[..., 0]) if targets is None else torch.ones_like(targets)
+        value = there if targets is None else targets.clamp(-CLIP, CLIP)
+        size = torch.full_like(there, labelled).log() / 3 - 1
         facts = torch.stack([value, there, size, torch.full_like(there, float(number))], -1)
-        return self.target(torch.cat([rows, facts], -1)).unsqueeze(2)
+        return self.target(torch.cat([guessed.clamp(-CLIP, CLIP), facts], -1)).unsqueeze(2)
+
+
+def column_facts(support: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+    """(b, n, d) standardised cells, (b, n) -> facts (b, 1, d) of each column: correlation with the target, how sure
+    that is, whether it has two values, how many rows and columns there are."""
+    n = support.shape[1]
+    known = targets - targets.mean(1, keepdim=True)
+    known = known / known.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
+    said = (support * known.unsqueeze(-1)).mean(1, keepdim=True)
+    highest, lowest = support.amax(1, keepdim=True), support.amin(1, keepdim=True)
+    two = ((support - highest) * (support - lowest)).abs().amax(1, keepdim=True) < 1e-6
+    size = torch.full_like(said, n).log() / 3 - 1
+    wide = torch.full_like(said, support.shape[-1]).log() / 2 - 1
+    return said, said * n**0.5 / 3, two.to(support), size, wide
+
+
+def scaled(rows: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+    """By mean and spread of the labelled rows' columns, clipped; a column that never changes there is 0."""
+    there = spread > 1e-5
+    scale = torch.where(there, spread, torch.ones_like(spread))
+    return torch.where(there, (rows - mean) / scale, 0.0 * rows).clamp(-CLIP, CLIP)
 
 
 def standardised(support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
-    """Both by mean and spread of the labelled rows' columns, clipped; a column that never changes there is 0."""
+    """Both by the labelled rows' columns."""
     mean, spread = support.mean(-2, keepdim=True), support.std(-2, correction=0, keepdim=True)
-    there = spread > 1e-5
-    scale = torch.where(there, spread, torch.ones_like(spread))
-    return tuple(torch.where(there, ((x - mean) / scale), 0.0 * x).clamp(-CLIP, CLIP) for x in (support, query))
+    return scaled(support, mean, spread), scaled(query, mean, spread)

@@ -8,6 +8,8 @@ ones carry guesses of the same worth, and the network can tell from the former h
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -21,51 +23,84 @@ KERNELS: tuple[tuple[str, tuple[float, ...]], ...] = (
 COUNT = sum(len(strengths) for _, strengths in KERNELS)
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """The regressions of some labelled rows; called with (..., m, d) cells it guesses them, (..., m, COUNT), each row
+    by itself."""
+
+    support: Tensor
+    mean: Tensor
+    kernels: tuple[tuple[_Centre, Tensor], ...]
+
+    def __call__(self, query: Tensor) -> Tensor:
+        parts = [centre(query, self.support) @ weights for centre, weights in self.kernels]
+        return torch.cat(parts, -1) + self.mean.unsqueeze(-1)
+
+
 def guesses(support: Tensor, targets: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
     """(..., n, d) cells, (..., n) targets, (..., m, d) -> guesses without the row itself (..., n, COUNT), of the query
     (..., m, COUNT). Cells are standardised on the support; each query row is guessed on its own."""
-    left_out, asked = [], []
+    left_out, fitted = fit(support, targets)
+    return left_out, fitted(query)
+
+
+def fit(support: Tensor, targets: Tensor) -> tuple[Tensor, Fitted]:
+    """(..., n, d) cells, (..., n) targets -> guesses without the row itself (..., n, COUNT); what guesses others."""
+    left_out, kernels, n = [], [], support.shape[-2]
     mean = targets.mean(-1, keepdim=True)
     for name, strengths in KERNELS:
-        own, cross = _centred(*_kernel(name, support, query))
+        centre, own = _centred(name, support)
         values, vectors = torch.linalg.eigh(own)
         values = values.clamp(min=0)
         turned = (vectors.mT @ (targets - mean).unsqueeze(-1)).squeeze(-1)  # (..., n)
+        weights = []
         for strength in strengths:
-            shrunk = values / (values + len_of(own) * strength)
-            fit = (vectors @ (shrunk * turned).unsqueeze(-1)).squeeze(-1) + mean
-            reach = (vectors.square() @ shrunk.unsqueeze(-1)).squeeze(-1) + 1 / len_of(own)
-            left_out.append(targets - (targets - fit) / (1 - reach).clamp(min=0.05))
-            weights = vectors @ (turned / (values + len_of(own) * strength)).unsqueeze(-1)
-            asked.append((cross @ weights).squeeze(-1) + mean)
-    return torch.stack(left_out, -1), torch.stack(asked, -1)
+            shrunk = values / (values + n * strength)
+            fitted = (vectors @ (shrunk * turned).unsqueeze(-1)).squeeze(-1) + mean
+            reach = (vectors.square() @ shrunk.unsqueeze(-1)).squeeze(-1) + 1 / n
+            left_out.append(targets - (targets - fitted) / (1 - reach).clamp(min=0.05))
+            weights.append(vectors @ (turned / (values + n * strength)).unsqueeze(-1))
+        kernels.append((centre, torch.cat(weights, -1)))
+    return torch.stack(left_out, -1), Fitted(support, mean, tuple(kernels))
 
 
-def len_of(kernel: Tensor) -> int:
-    return kernel.shape[-1]
+@dataclass(frozen=True)
+class _Centre:
+    """A kernel between any rows and the labelled ones, for features centred on the labelled rows and scaled to a mean
+    diagonal of 1 there. `reach`: of the radial kernel, what squared distances are divided by."""
+
+    name: str
+    reach: Tensor
+    columns: Tensor
+    every: Tensor
+    scale: Tensor
+
+    def __call__(self, query: Tensor, support: Tensor) -> Tensor:
+        """(..., m, d), (..., n, d) -> (..., m, n)."""
+        cross = _kernel(self.name, query, support, self.reach)
+        return (cross - cross.mean(-1, keepdim=True) - self.columns + self.every) / self.scale
 
 
-def _kernel(name: str, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
-    """(..., n, n) among the labelled rows and (..., m, n) from the query to them."""
+def _centred(name: str, support: Tensor) -> tuple[_Centre, Tensor]:
+    """The kernel, and what it is among the labelled rows (..., n, n)."""
+    reach = torch.ones(())
+    if name == "radial":
+        reach = _squares(support, support).mean((-2, -1), keepdim=True).clamp(min=1e-6)
+    own = _kernel(name, support, support, reach)
+    columns, every = own.mean(-2, keepdim=True), own.mean((-2, -1), keepdim=True)
+    own = own - columns - columns.mT + every
+    scale = own.diagonal(dim1=-2, dim2=-1).mean(-1).clamp(min=1e-6)[..., None, None]
+    return _Centre(name, reach, columns, every, scale), own / scale
+
+
+def _kernel(name: str, query: Tensor, support: Tensor, reach: Tensor) -> Tensor:
     if name == "linear":
-        return support @ support.mT, query @ support.mT
+        return query @ support.mT
     if name == "additive":
-        own = torch.exp(-(support.unsqueeze(-2) - support.unsqueeze(-3)).abs()).mean(-1)
-        return own, torch.exp(-(query.unsqueeze(-2) - support.unsqueeze(-3)).abs()).mean(-1)
-    squares = _squares(support, support)
-    reach = squares.mean((-2, -1), keepdim=True).clamp(min=1e-6)
-    return torch.exp(-squares / reach), torch.exp(-_squares(query, support) / reach)
+        return torch.exp(-(query.unsqueeze(-2) - support.unsqueeze(-3)).abs()).mean(-1)
+    return torch.exp(-_squares(query, support) / reach)
 
 
 def _squares(a: Tensor, b: Tensor) -> Tensor:
     """Squared distances, differentiable where two rows are the same."""
     return (a.square().sum(-1).unsqueeze(-1) + b.square().sum(-1).unsqueeze(-2) - 2 * a @ b.mT).clamp(min=0)
-
-
-def _centred(own: Tensor, cross: Tensor) -> tuple[Tensor, Tensor]:
-    """Both kernels for features centred on the labelled rows, scaled to a mean diagonal of 1."""
-    columns, every = own.mean(-2, keepdim=True), own.mean((-2, -1), keepdim=True)
-    cross = cross - cross.mean(-1, keepdim=True) - columns + every
-    own = own - columns - columns.mT + every
-    scale = own.diagonal(dim1=-2, dim2=-1).mean(-1).clamp(min=1e-6)[..., None, None]
-    return own / scale, cross / scale

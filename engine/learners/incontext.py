@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from engine.learners.cells import CellNet
+from engine.learners.cells import CellNet, Memory
 from engine.learners.logistic import Logistic
 from engine.learners.numbers import NumberFit, NumberSupport
 from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, SupportError, Trace
@@ -58,12 +58,12 @@ class InContext(Learner):
         asked = [1] if count == 2 else list(range(count))
         signs = torch.stack([2.0 * (support.targets == c) - 1 for c in asked]).to(rows)  # (k, n)
         columns = telling(rows, signs)
-        net, shown = self.net, rows[:, columns]
+        memory = remember(self.net, rows[:, columns], signs, False)
         line = Logistic(C).adapt(replace(support, embeddings=rows))
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
             """(m, d) -> (k, m) logits of each asked class, (m, k * width) where likeness is measured."""
-            parts = [read(net, shown, signs, part[:, columns], False) for part in _portions(own_numbers(embeddings))]
+            parts = [ask(self.net, memory, part[:, columns]) for part in _portions(own_numbers(embeddings))]
             return torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 0)
 
         def score(embeddings: Tensor) -> Tensor:
@@ -88,11 +88,11 @@ class InContext(Learner):
     def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
         rows, targets = own_numbers(support.embeddings), support.standard[None].float()
         columns = telling(rows, targets)
-        net, shown = self.net, rows[:, columns]
+        memory = remember(self.net, rows[:, columns], targets, True)
         line = Ridge().fit_number(replace(support, embeddings=rows), steps, seed, Trace())
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
-            parts = [read(net, shown, targets, part[:, columns], True) for part in _portions(own_numbers(embeddings))]
+            parts = [ask(self.net, memory, part[:, columns]) for part in _portions(own_numbers(embeddings))]
             return torch.cat([p[0] for p in parts], 1)[0], torch.cat([p[1] for p in parts], 0)
 
         def predict(embeddings: Tensor) -> Tensor:
@@ -103,13 +103,22 @@ class InContext(Learner):
         return NumberFit(predict, lambda e: answers(e)[1], self._notes)
 
 
+@torch.no_grad()
+def remember(net: CellNet, support: Tensor, targets: Tensor, number: bool) -> Memory:
+    """(n, d), (k, n) targets of k questions: the labelled rows are read once, for each question and its opposite."""
+    return net.remember(support.expand(2 * len(targets), -1, -1), torch.cat([targets, -targets]), number)
+
+
+def ask(net: CellNet, memory: Memory, query: Tensor) -> tuple[Tensor, Tensor]:
+    """(m, d) -> (k, m) answers, (m, k * width) of the rows' last tokens; differentiable in the rows asked about."""
+    k = len(memory.mean) // 2
+    answers, last = net.ask(memory, query.expand(2 * k, -1, -1))
+    return (answers[:k] - answers[k:]) / 2, last[:k].transpose(0, 1).flatten(1)
+
+
 def read(net: CellNet, support: Tensor, targets: Tensor, query: Tensor, number: bool) -> tuple[Tensor, Tensor]:
-    """(n, d), (k, n) targets of k questions, (m, d) -> (k, m) answers, (m, k * width) of the rows' last tokens."""
-    k = len(targets)
-    both = torch.cat([targets, -targets])  # a question and its opposite
-    answers, last = net(support.expand(2 * k, -1, -1), both, query.expand(2 * k, -1, -1), number)
-    answers = (answers[:k] - answers[k:]) / 2
-    return answers, last[:k].transpose(0, 1).flatten(1)
+    """(n, d), (k, n) targets of k questions, (m, d) -> as `ask`."""
+    return ask(net, remember(net, support, targets, number), query)
 
 
 def own_numbers(embeddings: Tensor) -> Tensor:
