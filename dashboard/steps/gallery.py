@@ -36,7 +36,7 @@ def _card(page: Page, each: Task) -> None:
     with st.container(border=True, key=f"task-{each.id}", width=200):
         method = words("gallery.starts_with", learner=learner_title(words, each.learner))
         st.html(
-            f'<div class="hf-h">{html.escape(text.title)}</div><p class="hf-p">{html.escape(text.question)}</p>'
+            f'<h3 class="hf-h">{html.escape(text.title)}</h3><p class="hf-p">{html.escape(text.question)}</p>'
             f'<p class="hf-quiet">{html.escape(method)}</p>'
         )
         if st.button(words("gallery.see"), key=f"see-{each.id}", width="stretch"):
@@ -89,9 +89,8 @@ def leave() -> None:
     st.session_state.pop("opening_task", None)
 
 
-def reset(page: Page, project) -> None:
-    """A demo project of the gallery back to its first labels."""
-    page.store.reset_project(project.id, reader=page.reader)
+def label_again(page: Page, project) -> None:
+    """Ask for the first labels of a gallery project that an earlier version made."""
     args = {"task": project.settings["gallery"], "project": project.id}
     page.queue.file("gallery", args, lane=INTAKE, priority=1)
 
@@ -123,9 +122,9 @@ def _wait(page: Page, job) -> None:
 
 
 def _part(heading: str, text: str) -> None:
-    st.html(f'<div class="hf-h">{html.escape(heading)}</div><p class="hf-p">{html.escape(text)}</p>')
+    st.html(f'<h2 class="hf-h">{html.escape(heading)}</h2><p class="hf-p">{html.escape(text)}</p>')
 
 
 def _list(heading: str, items: tuple[str, ...]) -> None:
     listed = "".join(f"<li>{html.escape(item)}</li>" for item in items)
-    st.html(f'<div class="hf-h">{html.escape(heading)}</div><ul class="hf-list">{listed}</ul>')
+    st.html(f'<h2 class="hf-h">{html.escape(heading)}</h2><ul class="hf-list">{listed}</ul>')

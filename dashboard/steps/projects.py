@@ -8,7 +8,7 @@ from dashboard import frame, state, tour
 from dashboard.state import Page
 from dashboard.steps import gallery
 from dashboard.upload import IMPORT, drop_zone
-from engine.jobs.queue import INTAKE
+from engine.jobs.queue import INTAKE, LEARN
 
 
 def show(page: Page) -> None:
@@ -106,12 +106,16 @@ def _row(page: Page, project) -> None:
 
 
 def _reset(page: Page, project) -> None:
-    """A demo project back to its first labels, which a job gives anew."""
-    if "gallery" in project.settings:
-        gallery.reset(page, project)
+    """A demo project back to its first state. One that an earlier version made has its first labels given by a job."""
+    for job in page.queue.jobs(project=project.id, alive=True):
+        if job.lane == LEARN:
+            page.queue.cancel(job.id)
+    if page.store.reset_project(project.id, reader=page.reader):
         return
-    page.store.reset_project(project.id, reader=page.reader)
-    page.queue.file("demo", {"project": project.id, "again": True}, lane=INTAKE, priority=1)
+    if "gallery" in project.settings:
+        gallery.label_again(page, project)
+    else:
+        page.queue.file("demo", {"project": project.id, "again": True}, lane=INTAKE, priority=1)
 
 
 def _confirm(page: Page, project) -> None:

@@ -77,26 +77,12 @@ class Projects(Database):
                 db.execute(f"delete from {table} where project_id = ?", (project,))
             db.execute("delete from upload where project_id = ?", (project,))
             db.execute("delete from project where id = ?", (project,))
+            db.execute("delete from setting where key = ?", (first_state_key(project),))
             alone = "select id from case_ where id not in (select case_id from project_case)"
             orphans = [row[0] for row in db.execute(alone)]
             db.execute(f"delete from case_ where id in ({alone})")
             audit.append(db, reader, "project.remove", project, detail={"cases": len(orphans)})
         return orphans
-
-    def reset_project(self, project: str, *, reader: str = "") -> None:
-        """Back to the start: no labels, places, regions and runs, every case there again. The audit log stays."""
-        with self.write() as db:
-            project_row(db, project)
-            db.execute(
-                "insert into mark(project_id, case_id, kind, value, reader, at) "
-                "select project_id, case_id, kind, null, ?1, ?2 from mark where value is not null and id in "
-                "(select max(id) from mark where project_id = ?3 group by case_id, kind)",
-                (reader, time.time(), project),
-            )
-            db.execute("delete from prediction where run_id in (select id from run where project_id = ?)", (project,))
-            db.execute("delete from run where project_id = ?", (project,))
-            db.execute("update project_case set removed = 0 where project_id = ?", (project,))
-            audit.append(db, reader, "project.reset", project)
 
     def set_project_settings(self, project: str, **changed: Any) -> Project:
         """Changes some of a project's settings (learner, seed, use_places, ...) and leaves the others."""
@@ -135,6 +121,11 @@ class Projects(Database):
             _save_classes(db, project, listed)
             audit.append(db, reader, "class.remove", project, detail={"class": entry["id"]})
         return self.project(project)
+
+
+def first_state_key(project: str) -> str:
+    """The name under which a project's first state lies among the settings."""
+    return f"first_state:{project}"
 
 
 def project_row(db: sqlite3.Connection, project: str) -> sqlite3.Row:

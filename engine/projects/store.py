@@ -6,7 +6,7 @@
 
 Each method is one short transaction; any number of threads and processes may call at the same time. The parts:
 `projects` (and classes), `cases` (and refused files), `marks` (labels, places, regions, undo), `runs`, `sessions`,
-`upload_rows`, `drafts` (tables that wait); `audit` is written inside the same transactions.
+`upload_rows`, `drafts` (tables that wait), `first_state` (of a demo); `audit` is written inside the same transactions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from engine.projects import audit
 from engine.projects.cases import Cases
 from engine.projects.drafts import Drafts
+from engine.projects.first_state import FirstStates
 from engine.projects.marks import Marks
 from engine.projects.projects import Projects
 from engine.projects.runs import Runs
@@ -26,7 +27,7 @@ from engine.projects.split import Split, split_cases
 from engine.projects.upload_rows import UploadRows
 
 
-class Store(Projects, Cases, Marks, Runs, Sessions, UploadRows, Drafts):
+class Store(Projects, FirstStates, Cases, Marks, Runs, Sessions, UploadRows, Drafts):
     """Projects, cases, labels, runs, sessions and the audit log in one SQLite file."""
 
     def split(self, project: str) -> Split:

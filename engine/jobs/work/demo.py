@@ -20,7 +20,8 @@ TAUGHT_A_CLASS = 3  # labelled and pointed at by us, so that Adapt can be presse
 def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
     """args: project, again. Reads the shipped studies into a demo project and gives the first labels from the truth.
 
-    `again`: the scans are there, only the first labels are given anew (after a reset).
+    `again`: the scans are there, only the first labels are given anew: after a reset of a demo that an earlier version
+    made, which kept no first state.
     """
     store = rooms.store()
     project = store.project(args["project"])
@@ -37,6 +38,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         store.add_case(project.id, case, reader=READER)
         file_encode(project.id, case.id)
     begin_labels(project.id, asked, known)
+    store.keep_first_state(project.id)
     return {"cases": len(asked), "already": 0, "refused": 0, "removed": removed}
 
 

@@ -24,13 +24,15 @@ TAUGHT_SITES = 2  # the labels come from two hospitals; the third is a hospital 
 
 
 def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
-    """args: task, reader, language. Result: {"project"}. With `project` its first labels are given anew (after a
-    reset); with `own` a project of the same question and method is made without rows, for a person's own table."""
+    """args: task, reader, language. Result: {"project"}. With `project` its first labels are given anew (after a reset
+    of a project that kept no first state); with `own` a project of the same question and method is made without rows,
+    for a person's own table."""
     chosen = task(args["task"])
     if chosen is None:
         raise Refusal(Note("refused.no_task", {"task": args["task"]}))
     if args.get("project"):
         begin_labels(args["project"], chosen)
+        rooms.store().keep_first_state(args["project"])
         return {"project": args["project"]}
     language, reader = args.get("language", "en"), args.get("reader", "")
     settings = {"gallery": chosen.id, "learner": chosen.learner, "target": chosen.target}
@@ -45,6 +47,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         name, table, dictionary, settings=settings, reader=reader, teach=0, most=len(table.frame), demo=True
     )
     begin_labels(project, chosen)
+    rooms.store().keep_first_state(project)
     return {"project": project}
 
 

@@ -12,6 +12,7 @@ from engine.jobs.work import gallery, rooms
 from engine.jobs.work.row_data import held_back, row_data
 from engine.learners import learners
 from engine.phantoms.tables import TABLES, make_table
+from engine.projects.projects import first_state_key
 from engine.sentences import LANGUAGES, Refusal
 
 
@@ -95,9 +96,18 @@ def test_held_back_truth_is_the_tables_own_and_no_column_tells_hospital_or_name(
 
 
 def test_after_a_reset_the_same_rows_are_labelled_again(house):
+    """At once; and by a job, where an earlier version made the project and kept no first state."""
     project = ask(task="emergency")["project"]
     before = house.labels(project)
-    house.reset_project(project)
+    taught = next(iter(before))
+    house.set_label(project, taught, None)
+    house.set_project_settings(project, learner="nearest")
+    assert house.reset_project(project)
+    assert house.labels(project) == before
+    assert house.project(project).settings["learner"] != "nearest"
+    with house.write() as db:
+        db.execute("delete from setting where key = ?", (first_state_key(project),))
+    assert not house.reset_project(project)
     assert not any(house.labels(project).values())
     ask(task="emergency", project=project)
     assert house.labels(project) == before

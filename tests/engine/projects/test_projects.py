@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.nouns import Note, Refused
+from engine.nouns import Note, Place, Refused
 from engine.projects import StoreError
 from tests.engine.projects.conftest import make_case
 
@@ -86,6 +86,37 @@ def test_a_reset_project_is_empty_of_marks_and_runs_and_keeps_its_cases(store, p
     assert set(store.labels(project.id).values()) == {None}
     assert len(store.cases(project.id)) == 6
     assert store.latest_run(project.id) is None
+
+
+def test_a_reset_goes_back_to_the_first_state_that_was_kept(store, project):
+    """Also where readers, classes, settings and cases have changed since; an undo finds nothing from before."""
+    store.set_label(project.id, "case0", "smooth", reader="demo")
+    store.set_place(project.id, "case0", Place((1, 2, 3)), reader="demo")
+    store.keep_first_state(project.id)
+    store.set_label(project.id, "case0", "spiculated", reader="AB")
+    store.set_label(project.id, "case1", "smooth", reader="CD")
+    store.undo(project.id)
+    store.set_place(project.id, "case0", Place((9, 9, 9)), reader="AB", add=True)
+    store.rename_class(project.id, "smooth", "round")
+    store.add_class(project.id, "third")
+    store.set_project_settings(project.id, learner="maml", blind=True)
+    store.remove_case(project.id, "case2")
+    store.add_case(project.id, make_case(7))
+    assert store.reset_project(project.id, reader="AB")
+    now = store.project(project.id)
+    assert (now.classes, now.settings) == (project.classes, project.settings)
+    assert [each.id for each in store.cases(project.id)] == [f"case{n}" for n in range(6)]
+    assert {case: label for case, label in store.labels(project.id).items() if label} == {"case0": "smooth"}
+    assert store.places(project.id) == {"case0": (Place((1, 2, 3)),)}
+    assert store.readers(project.id) == {"demo": 1}
+    while store.undo(project.id):
+        pass
+    assert not any(store.labels(project.id).values())
+    assert store.verify_audit().whole
+
+
+def test_a_reset_without_a_kept_state_says_so(store, project):
+    assert not store.reset_project(project.id)
 
 
 def test_refused_files_stand_in_a_table_with_their_note(store, project):
