@@ -28,9 +28,10 @@ PAGES = {
 
 
 def main() -> None:
-    st.set_page_config(page_title="Handful", page_icon=str(LOGO), layout="wide")
     page = state.open_page()
     words = page.words
+    title = words(f"{page.step}.title" if page.step in state.ASIDE else f"app.step_{page.step}")
+    st.set_page_config(page_title=f"{title} · Handful", page_icon=str(LOGO), layout="wide")
     frame.style()
     has_cases = bool(page.project and page.cases)
     steps = [
@@ -38,7 +39,7 @@ def main() -> None:
         for s in state.STEPS
     ]
     name = page.project.name if page.project else words("projects.title")
-    clicked = header(steps, page.step, name, words.language, words.page("app"))
+    clicked = header(steps, page.step, name, title, words.language, words.page("app"))
     if clicked.language:
         st.session_state["language"] = clicked.language
         st.rerun()

@@ -13,12 +13,19 @@ from dashboard.words import Words
 
 _CSS = (Path(__file__).parent / "frame.css").read_text("utf-8")
 GROUNDS = {"dark": "#0e1117", "light": "#ffffff"}
+# The theme's primary colour, and what is readable on it (WCAG 2.2, 1.4.3): Streamlit itself writes white on both.
+ACCENTS = {"dark": "#4fc4b5", "light": "#147468"}
+# How much of a class's colour its name has, the rest being the text's: 12 px must be readable on a tint of itself.
+TINTS = {"dark": "75%", "light": "48%"}
+ON_ACCENT = {"dark": "#06211d", "light": "#ffffff"}
 
 
 def style() -> None:
     """The page's style sheet; once a run."""
-    ground = GROUNDS["light" if st.context.theme.type == "light" else "dark"]
-    st.html(f"<style>:root {{ --hf-ground: {ground}; --hf-accent: #178577; }}\n{_CSS}</style>")
+    theme = "light" if st.context.theme.type == "light" else "dark"
+    colours = f"--hf-ground: {GROUNDS[theme]}; --hf-accent: {ACCENTS[theme]}; --hf-on-accent: {ON_ACCENT[theme]}; "
+    colours += f"--hf-tint: {TINTS[theme]};"
+    st.html(f"<style>:root {{ {colours} }}\n{_CSS}</style>")
 
 
 @contextmanager
@@ -44,7 +51,7 @@ def footer(words: Words, count: int | None) -> None:
 
 
 def heading(text: str) -> None:
-    st.html(f'<div class="hf-h">{html.escape(text)}</div>')
+    st.html(f'<h2 class="hf-h">{html.escape(text)}</h2>')
 
 
 def card(*paragraphs: str, quiet: str = "", warn: bool = False) -> None:

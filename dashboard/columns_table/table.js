@@ -69,6 +69,7 @@ class Columns {
 
   draw(scrolled) {
     const { data } = this;
+    const held = this.held(); // what has the keyboard keeps it
     this.root.replaceChildren();
     this.root.style.height = data.height;
     this.root.append(this.top());
@@ -77,6 +78,17 @@ class Columns {
     if (this.view === "rows") scroll.append(this.rows());
     else this.list(scroll);
     scroll.scrollTop = scrolled;
+    if (held) this.root.querySelector(held)?.focus({ preventScroll: true });
+  }
+
+  /** A selector of the control that has the focus, "" where none of ours has it. */
+  held() {
+    const active = this.root.getRootNode().activeElement;
+    if (!active || !this.root.contains(active)) return "";
+    const column = active.closest("[data-column]")?.dataset.column;
+    const own = active.dataset.view ? `[data-view="${active.dataset.view}"]`
+      : active.dataset.filter ? `[data-filter="${active.dataset.filter}"]` : `.${active.className}`;
+    return column === undefined ? own : `[data-column="${CSS.escape(column)}"] ${own}`;
   }
 
   list(scroll) {
@@ -92,6 +104,7 @@ class Columns {
     for (const name of ["columns", "rows"]) {
       const chip = node("button", "view", words[`view_${name}`]);
       chip.type = "button";
+      chip.dataset.view = name;
       chip.setAttribute("aria-pressed", String(this.view === name));
       chip.onclick = () => this.show({ view: name });
       views.append(chip);

@@ -24,17 +24,21 @@ def header(
     steps: Sequence[dict[str, Any]],
     current: str,
     project: str,
+    title: str,
     language: str,
     words: dict[str, str],
 ) -> Any:
-    """Draw the bar. `steps`: [{"id", "label", "done", "enabled"}]. Returns a result with `go` (a step id or
-    "projects") and `language` set for the one run after a click."""
+    """Draw the bar. `steps`: [{"id", "label", "done", "enabled"}]; `title`: the page's, for who hears it.
+
+    Returns a result with `go` (a step id or "projects") and `language` set for the one run after a click.
+    """
     return _header(
         key="header",
         data={
             "steps": list(steps),
             "current": current,
             "project": project,
+            "title": title,
             "language": language,
             "words": words,
         },

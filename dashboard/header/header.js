@@ -21,22 +21,43 @@ function button(text, title, onClick) {
   return b;
 }
 
+/** Past the bar: the keyboard goes to the columns, Tab then to the first thing in them. */
+function skipTo() {
+  const body = document.querySelector(".st-key-body");
+  if (!body) return;
+  body.tabIndex = -1;
+  body.focus();
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   // Reading rooms are dark: the first visit starts so, and a person's own choice is kept afterwards.
   if (themeNow() === null) { setTheme("Dark"); return; }
+  // A screen reader takes its voice from it; Streamlit's own page says "en" whatever stands on it.
+  document.documentElement.lang = data.language === "zh" ? "zh-CN" : "en";
   let bar = parentElement.querySelector(".bar");
   if (!bar) {
     bar = document.createElement("div");
     bar.className = "bar";
     parentElement.appendChild(bar);
   }
+  const active = bar.getRootNode().activeElement; // drawn anew, the bar gives the keyboard back to the same button
+  const held = active && bar.contains(active) ? active.dataset.step || active.dataset.testid : "";
   bar.replaceChildren();
   const { words } = data;
+  const skip = button(words.skip, "", () => skipTo());
+  skip.className = "skip";
+  bar.appendChild(skip);
   const brand = document.createElement("div");
   brand.className = "brand";
   brand.innerHTML = `${MARK}<span>Hand<em>ful</em></span>`;
   bar.appendChild(brand);
+  if (data.current !== "lessons") {  // a lesson has its own
+    const title = document.createElement("h1");
+    title.className = "heard";
+    title.textContent = `${data.title} · ${data.project}`;
+    bar.appendChild(title);
+  }
   const nav = document.createElement("nav");
   nav.setAttribute("aria-label", words.steps);
   data.steps.forEach((step, i) => {
@@ -81,4 +102,5 @@ export default function (component) {
   theme.classList.add("quiet");
   theme.dataset.testid = "theme";
   bar.appendChild(theme);
+  if (held) [...bar.querySelectorAll("button")].find((b) => (b.dataset.step || b.dataset.testid) === held)?.focus();
 }

@@ -134,6 +134,7 @@ class Card {
     const figure = node("figure");
     const picture = node("div", "drawing");
     picture.innerHTML = this.data.drawing; // drawn by the engine from numbers, no foreign text
+    picture.firstElementChild?.setAttribute("aria-label", this.data.smiles);
     figure.append(picture, node("figcaption", "", this.data.smiles));
     return figure;
   }

@@ -173,7 +173,10 @@ def _grid(page: Page) -> None:
             f'<div class="hf-tile" style="--c:{colour}">{_face(page, p.case)}'
             f"<b>{frame.html.escape(page.title(p.case))}</b><span>{frame.html.escape(text)}</span>{more}</div>"
         )
-    st.html(f'<div class="hf-tiles{" hf-rows" if page.of_rows else ""}">' + "".join(tiles) + "</div>")
+    # Rows scroll inside their box, which the keyboard must reach to scroll it.
+    name = frame.html.escape(page.words("adapt.tiles"), quote=True)
+    box = f'hf-tiles hf-rows" role="region" tabindex="0" aria-label="{name}' if page.of_rows else "hf-tiles"
+    st.html(f'<div class="{box}">' + "".join(tiles) + "</div>")
 
 
 def _face(page: Page, case_id: str) -> str:

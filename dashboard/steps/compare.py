@@ -182,7 +182,7 @@ def _agreement(page: Page) -> None:
 
 
 def _square(numbers: Sequence[int], table: Sequence[Sequence[float | None]]) -> str:
-    head = "<tr><th></th>" + "".join(f"<th>{n}</th>" for n in numbers) + "</tr>"
+    head = "<tr><td></td>" + "".join(f"<th>{n}</th>" for n in numbers) + "</tr>"
     rows = []
     for i, shares in enumerate(table):
         cells = "".join("<td></td>" if j == i else _cell(share) for j, share in enumerate(shares))

@@ -221,7 +221,7 @@ def side_by_side(
 ) -> str:
     """HTML of this row beside others: a column each, a line for each of `names`."""
     mine, rows = page.row(case_id), [page.row(case) for case, _, _ in others]
-    head = f"<th></th><th>{html.escape(page.title(case_id))}{_drawn(page, case_id)}</th>"
+    head = f"<td></td><th>{html.escape(page.title(case_id))}{_drawn(page, case_id)}</th>"
     for case, label, distance in others:
         head += (
             f"<th>{html.escape(page.title(case))}{_drawn(page, case)}{_label(page, label)}"

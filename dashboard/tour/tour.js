@@ -10,9 +10,9 @@ const STYLE = `
 #hf-tour .row { display: flex; gap: 8px; align-items: center; }
 #hf-tour .row span { flex: 1; font-size: 13px; color: #5a6772; }
 #hf-tour button { all: unset; box-sizing: border-box; cursor: pointer; padding: 6px 14px; border-radius: 9px; font-size: 14px; color: #14202b; }
-#hf-tour button.go { background: #178577; color: #fff; font-weight: 600; }
-#hf-tour button:hover { filter: brightness(.93); background-color: #eef2f2; } #hf-tour button.go:hover { background: #178577; }
-#hf-tour button:focus-visible { outline: 2px solid #178577; outline-offset: 2px; }
+#hf-tour button.go { background: #147468; color: #fff; font-weight: 600; }
+#hf-tour button:hover { filter: brightness(.93); background-color: #eef2f2; } #hf-tour button.go:hover { background: #147468; }
+#hf-tour button:focus-visible { outline: 2px solid #147468; outline-offset: 2px; }
 #hf-tour.show .ring { box-shadow: 0 0 0 6px rgba(47,181,162,.3); }
 #hf-tour.show .card { left: 0 !important; right: 0; top: auto !important; bottom: 0; width: 100vw; border-radius: 0; padding: 14px 28px;
   display: grid; grid-template-columns: 1fr auto; column-gap: 28px; align-items: center; min-height: 128px; background: #0b1218; color: #fff; box-shadow: none; }

@@ -87,6 +87,9 @@ class Zone {
     this.hint.textContent = this.words.hint;
     this.chooseFiles.textContent = this.words.choose_files;
     this.chooseFolder.textContent = this.words.choose_folder;
+    // The buttons are what people press; the fields behind them are named all the same.
+    this.filesInput.setAttribute("aria-label", this.words.choose_files);
+    this.folderInput.setAttribute("aria-label", this.words.choose_folder);
     this.chooseFolder.hidden = !data.whole_folders;
     this.cancel.textContent = this.words.cancel;
     this.root.setAttribute("aria-label", this.words.title);

@@ -5,9 +5,10 @@ function element(tag, className, text) {
   return e;
 }
 
-function row(item, selected, pick) {
+function row(item, selected, stop, pick) {
   const b = element("button", "item");
   b.type = "button";
+  b.tabIndex = item.id === stop ? 0 : -1; // one stop for Tab, arrows inside: 300 rows must not stand in the way
   b.dataset.case = item.id;
   b.setAttribute("role", "option");
   b.setAttribute("aria-selected", String(item.id === selected));
@@ -45,6 +46,27 @@ function chips(data, state, redraw) {
   return box;
 }
 
+const MOVES = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity };
+
+function walk(event, scroll) {
+  if (!(event.key in MOVES) || event.ctrlKey || event.metaKey || event.altKey) return;
+  const rows = [...scroll.querySelectorAll(".item")];
+  const at = rows.indexOf(event.target.closest(".item"));
+  if (at < 0) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const next = rows[Math.min(rows.length - 1, Math.max(0, at + MOVES[event.key]))];
+  rows[at].tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+}
+
+/** What of the list has the keyboard: drawing anew must give it back. */
+function held(list) {
+  const active = list.getRootNode().activeElement;
+  return active && list.contains(active) ? { ...active.dataset } : null;
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   let list = parentElement.querySelector(".list");
@@ -57,6 +79,7 @@ export default function (component) {
   if (!data.filters.some((f) => f.id === state.filter)) state.filter = "all";
   const draw = () => {
     const scrolled = list.querySelector(".scroll")?.scrollTop ?? 0;
+    const before = held(list);
     list.replaceChildren();
     const top = element("div", "top");
     top.appendChild(element("b", "", data.title));
@@ -71,15 +94,24 @@ export default function (component) {
     }
     if (data.filters.length > 1) list.appendChild(chips(data, state, draw));
     const scroll = element("div", "scroll");
-    scroll.setAttribute("role", "listbox");
-    scroll.setAttribute("aria-label", data.title);
     const shown = data.items.filter((i) => state.filter === "all" || i.filter === state.filter);
-    for (const item of shown) scroll.appendChild(row(item, data.selected, (id) => setTriggerValue("pick", id)));
+    if (shown.length) {
+      scroll.setAttribute("role", "listbox");
+      scroll.setAttribute("aria-label", data.title);
+    }
+    scroll.onkeydown = (event) => walk(event, scroll);
+    const stop = shown.some((i) => i.id === data.selected) ? data.selected : shown[0]?.id;
+    for (const item of shown) scroll.appendChild(row(item, data.selected, stop, (id) => setTriggerValue("pick", id)));
     if (!shown.length) scroll.appendChild(element("div", "empty", data.empty));
     list.appendChild(scroll);
     scroll.scrollTop = scrolled;
     const chosen = scroll.querySelector('[aria-selected="true"]');
     if (chosen && state.shown !== data.selected) chosen.scrollIntoView({ block: "nearest" });
+    if (before) {
+      const same = before.filter ? list.querySelector(`[data-filter="${CSS.escape(before.filter)}"]`)
+        : state.shown === data.selected && scroll.querySelector(`[data-case="${CSS.escape(before.case)}"]`);
+      (same || scroll.querySelector(".item[tabindex='0']"))?.focus({ preventScroll: Boolean(same) });
+    }
     state.shown = data.selected;
   };
   draw();

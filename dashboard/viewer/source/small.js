@@ -12,7 +12,7 @@ const WHEEL_STEP = 60;
 
 export class Small {
   constructor(component) {
-    this.row = html("div", { class: "small-row", role: "list" });
+    this.row = html("div", { class: "small-row", role: "group" });
     component.parentElement.append(this.row);
     this.view = { window: null, invert: false };
     this.cells = [];
@@ -76,7 +76,9 @@ class Cell {
     this.title = html("div", { class: "corner tl" }, this.kase.title || "");
     const label = item.label ? html("span", { class: "label", style: item.colour ? `--mark:${item.colour}` : null }, item.label) : "";
     const distance = item.distance ? html("span", { class: "distance" }, item.distance) : "";
-    this.root = html("div", { class: "small", role: "listitem", tabindex: "0", title: say(words.open_case, { case: this.kase.title || "" }) },
+    const open = say(words.open_case, { case: this.kase.title || "" });
+    const said = [open, item.label, item.distance].filter(Boolean).join(", ");
+    this.root = html("div", { class: "small", role: "button", tabindex: "0", title: open, "aria-label": said },
       html("div", { class: "image" }, this.canvas, this.title, this.note), html("div", { class: "caption" }, label, distance));
     let wheel = 0;
     this.root.addEventListener("wheel", (event) => {
@@ -88,7 +90,11 @@ class Cell {
       owner.scroll(this, Math.sign(steps) * this.space.spacing[2]);
     }, { passive: false });
     this.root.addEventListener("click", () => owner.press(item));
-    this.root.addEventListener("keydown", (event) => event.key === "Enter" && owner.press(item));
+    this.root.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      owner.press(item);
+    });
   }
 
   clamp(slice) {
