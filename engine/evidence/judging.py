@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -68,11 +70,13 @@ def judge(
         probabilities = adapted.probabilities(query)
     low, high = probability_ranges(learner, support, query, adapted.temperature, seed, tick=tick)
     low, high = torch.minimum(low, probabilities), torch.maximum(high, probabilities)
+    asked_once = replace(adapted, space=lru_cache(2)(adapted.space))  # of the labelled cases and of those asked about
     predictions = _predictions(
-        adapted, support, tuple(support_cases), query, tuple(query_cases), tuple(query_groups), probabilities, low, high
-    )
+        asked_once, support, tuple(support_cases), query, tuple(query_cases), tuple(query_groups), probabilities, low,
+        high,
+    )  # fmt: skip
     points, share = embedding_map(
-        adapted,
+        asked_once,
         support,
         tuple(support_cases),
         query,
