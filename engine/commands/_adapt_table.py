@@ -271,7 +271,7 @@ def _prediction(p: Any, numeric: bool) -> dict[str, Any]:
 
 def _held_back(found: list[tuple[int, Any]], query: Source) -> dict[str, Any] | None:
     """How many were right, where the rows to predict brought their labels along."""
-    from engine.jobs.work.held_back import judge_held_back
+    from engine.evidence.held_back import judge_held_back
 
     known = set(query.labelled.tolist())
     truth = {p.case: _label(query, row) for row, p in found if row in known}

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import fisher_exact, hypergeom
 
 from engine.evidence.nouns import Tested
 from engine.learners import Support
@@ -114,6 +113,8 @@ def _numeric(votes: list[tuple[object, int]]) -> bool:
 
 def _told_by_value(votes: list[tuple[object, int]]) -> tuple[int, float] | None:
     """(patients whose class the value gives away, chance of so many or a stronger link), None with nothing to tell."""
+    from scipy.stats import fisher_exact, hypergeom  # a second to import, and few projects have facts to look at
+
     values, classes = sorted({v for v, _ in votes}, key=str), sorted({c for _, c in votes})
     if len(values) < 2 or len(classes) < 2:
         return None

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import kruskal
 from torch import Tensor
 
 from engine.evidence.checks import CHANCE, TOLD
@@ -183,6 +182,8 @@ def _site(support: NumberSupport, sites: Sequence[object] | None) -> list[Note]:
     for site, target in zip(sites, support.targets.tolist(), strict=True):
         if site:
             by_site.setdefault(site, []).append(target)
+    from scipy.stats import kruskal  # a second to import
+
     values = [np.array(v) for v in by_site.values()]
     together = np.concatenate(values)
     total = float(((together - together.mean()) ** 2).sum())

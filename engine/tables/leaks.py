@@ -12,7 +12,6 @@ from math import comb
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from engine.nouns import Note
 from engine.tables import names
@@ -104,7 +103,7 @@ def _perfect(entry: Entry, column: pd.Series, classes: np.ndarray, columns: int)
         if len(sizes[sizes > 0]) > MOST_CLASSES:
             return None
         values = column[there].to_numpy()
-        ranks = rankdata(values.astype("int64") if values.dtype.kind == "M" else values)
+        ranks = ranked(values.astype("int64") if values.dtype.kind == "M" else values)
         best = [_auroc(ranks, y == each) for each in np.flatnonzero(sizes)]
         tells = min(best)
     else:
@@ -130,7 +129,12 @@ def _same_numbers(column: pd.Series, target: np.ndarray) -> Note | None:
     there = column.notna().to_numpy()
     if there.sum() < 8 or column[there].nunique() < 5:
         return None
-    a, b = rankdata(column[there].to_numpy()), rankdata(target[there])
+    a, b = ranked(column[there].to_numpy()), ranked(target[there])
     spread = a.std() * b.std()
     tells = abs(float(np.mean((a - a.mean()) * (b - b.mean())) / spread)) if spread > 0 else 0
     return Note("table.leak_same_numbers") if tells >= SAME_NUMBERS else None
+
+
+def ranked(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, ties share their mean. By pandas, since scipy.stats alone takes a second to import."""
+    return pd.Series(values).rank().to_numpy()

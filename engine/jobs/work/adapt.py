@@ -17,10 +17,10 @@ import engine
 from engine.encoders import tabular
 from engine.evidence import Judgement, Prediction, judge
 from engine.evidence.checks import facts_of
+from engine.evidence.held_back import judge_held_back
 from engine.evidence.judging_numbers import NumberJudgement, NumberPrediction, judge_number
 from engine.jobs.queue import LEARN, Cancelled
 from engine.jobs.work import looks, rooms
-from engine.jobs.work.held_back import judge_held_back
 from engine.jobs.work.looks import Look
 from engine.jobs.work.row_data import held_back
 from engine.jobs.work.row_look import table_notes

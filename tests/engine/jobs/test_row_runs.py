@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
+from engine.evidence.held_back import judge_held_back
 from engine.jobs.work.adapt import kept_cases
-from engine.jobs.work.held_back import judge_held_back
 from engine.jobs.work.row_data import held_back
 from engine.jobs.work.tables import open_table
 from engine.learners import SupportError
