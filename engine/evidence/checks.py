@@ -113,11 +113,11 @@ def _numeric(votes: list[tuple[object, int]]) -> bool:
 
 def _told_by_value(votes: list[tuple[object, int]]) -> tuple[int, float] | None:
     """(patients whose class the value gives away, chance of so many or a stronger link), None with nothing to tell."""
-    from scipy.stats import fisher_exact, hypergeom  # a second to import, and few projects have facts to look at
-
     values, classes = sorted({v for v, _ in votes}, key=str), sorted({c for _, c in votes})
     if len(values) < 2 or len(classes) < 2:
         return None
+    from scipy.stats import fisher_exact, hypergeom  # a second to import, and few projects have facts to look at
+
     table = np.array([[sum(1 for vote in votes if vote == (v, c)) for c in classes] for v in values])
     told = int(table.max(1).sum())
     if table.shape == (2, 2):
