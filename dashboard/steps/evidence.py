@@ -26,6 +26,7 @@ from engine.nouns import Place
 
 NEIGHBOURS_SHOWN = 4
 NEIGHBOURS_HEIGHT = 150
+FITS = 8  # letters of a class's name beside its bar at 1024 pixels; a Chinese one takes the room of two
 VIEWER_HEIGHT = "calc(100vh - 316px)"  # the window less bar, foot, margins and the row of neighbours
 
 
@@ -259,12 +260,18 @@ def _bar(page: Page, prediction: Predicted, name: str) -> str:
     low, high = prediction.low[name], prediction.high[name]
     tip = html.escape(page.words("evidence.interval", low=f"{low:.2f}", high=f"{high:.2f}"))
     return (
-        f'<div class="hf-bar" style="--c:{mark.colour if mark else NEUTRAL}" title="{tip}">'
+        f'<div class="hf-bar{" long" if _long(page) else ""}" style="--c:{mark.colour if mark else NEUTRAL}" '
+        f'title="{tip}">'
         f'<span class="t">{mark.shape if mark else ""} {html.escape(name)}</span>'
         f'<span class="b"><i style="width:{100 * value:.1f}%"></i>'
         f'<u style="left:{100 * low:.1f}%"></u><u style="left:{100 * high:.1f}%"></u></span>'
         f'<span class="v">{score(value)}</span></div>'
     )
+
+
+def _long(page: Page) -> bool:
+    """True where a class's name does not fit before its bar in a narrow window: all names then stand above."""
+    return any(sum(2 if ord(ch) > 0x2E7F else 1 for ch in name) > FITS for name in page.classes)
 
 
 def _places(prediction: Predicted) -> tuple[list[Place], tuple | None]:

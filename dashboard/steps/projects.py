@@ -92,7 +92,9 @@ def _row(page: Page, project) -> None:
             name, what = frame.html.escape(project.name), frame.html.escape(" · ".join(parts))
             st.html(f'<div class="hf-project">{name}</div><p class="hf-quiet">{what}</p>')
         with button:
-            if st.button(words("projects.open"), key=f"open-{project.id}", type="primary", width="stretch"):
+            # One coloured button: the way back to what was open.
+            kind = "primary" if page.project and project.id == page.project.id else "secondary"
+            if st.button(words("projects.open"), key=f"open-{project.id}", type=kind, width="stretch"):
                 state.go("label" if cases else "gather", project=project.id)
                 st.rerun()
         with st.container(horizontal=True, key=f"project-tools-{project.id}"):
@@ -135,7 +137,7 @@ def _confirm(page: Page, project) -> None:
 def _make(page: Page) -> None:
     words = page.words
     frame.heading(words("projects.new"))
-    with st.form("new-project", clear_on_submit=True):
+    with st.container(key="make-project"), st.form("new-project", clear_on_submit=True):
         name = st.text_input(words("projects.new_name"), placeholder=words("projects.new_placeholder"), max_chars=80)
         if st.form_submit_button(words("projects.create"), width="stretch") and name.strip():
             made = page.store.create_project(name.strip(), reader=page.reader)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,12 @@ from engine.lessons.plan import Plan
 # Behind every Adapt that waits; a lesson's job takes a second or two, so Adapt waits for one of them at most.
 PRIORITY = -1
 AT_ONCE = 0.6  # s that the page waits itself: most answers are there by then, and nothing flickers
-LOOK = 0.2  # s between looks after that
+LOOK = 0.2  # s between looks after that, where few wait
+# A look costs the page server some 10 ms and a class waits together: each five that began to wait within the last
+# seconds make everybody look that much less often (30 browsers: every 1.2 s), so that waiting doesn't slow the answers.
+FEW, RECENT = 5, 6.0
+PAUSES = (0.02, 0.15)  # s, first and longest, between looks while the page waits itself
+_began: deque[float] = deque(maxlen=1000)  # when pages of this server began to wait
 
 
 def computed(page: Page, plan: Plan, settings: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -47,15 +53,24 @@ def file(page: Page, plan: Plan, settings: Mapping[str, Any]) -> Job:
 
 
 def wait_a_little(page: Page, job: Job) -> Job:
-    end = time.monotonic() + AT_ONCE
+    end, pause = time.monotonic() + AT_ONCE, PAUSES[0]
     while job.alive and time.monotonic() < end:
-        time.sleep(0.03)
+        time.sleep(pause)
+        pause = min(PAUSES[1], 1.4 * pause)
         job = page.queue.state(job.id) or job
     return job
 
 
+def look_every(now: float) -> float:
+    """Seconds between looks of a page that begins to wait at `now` (monotonic)."""
+    _began.append(now)
+    while now - _began[0] > RECENT:
+        _began.popleft()
+    return LOOK * max(1.0, len(_began) / FEW)
+
+
 def _watch(page: Page, job_id: str) -> None:
-    @st.fragment(run_every=LOOK)
+    @st.fragment(run_every=look_every(time.monotonic()))
     def watch() -> None:
         job = page.queue.state(job_id)
         if job is None or not job.alive:

@@ -24,11 +24,11 @@ def controls(scene: Scene) -> None:
         format_func=lambda c: f"{CLASSES[c].shape} {scene.page.words(f'lessons.class_{c}')}" if c in CLASSES
         else scene.words(c),
     )  # fmt: skip
-    left, right = st.columns(2)
-    if left.button(scene.words("wrong"), key="lesson-wrong", width="stretch"):
-        _wrong(scene)
-    if right.button(scene.words("clear"), key="lesson-clear", width="stretch"):
-        _label({})
+    with st.container(horizontal=True, gap="small"):
+        if st.button(scene.words("wrong"), key="lesson-wrong"):
+            _wrong(scene)
+        if st.button(scene.words("clear"), key="lesson-clear"):
+            _label({})
 
 
 def _wrong(scene: Scene) -> None:

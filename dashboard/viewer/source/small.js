@@ -78,7 +78,7 @@ class Cell {
     const distance = item.distance ? html("span", { class: "distance" }, item.distance) : "";
     const open = say(words.open_case, { case: this.kase.title || "" });
     const said = [open, item.label, item.distance].filter(Boolean).join(", ");
-    this.root = html("div", { class: "small", role: "button", tabindex: "0", title: open, "aria-label": said },
+    this.root = html("div", { class: "small", role: "button", tabindex: "0", title: said, "aria-label": said },
       html("div", { class: "image" }, this.canvas, this.title, this.note), html("div", { class: "caption" }, label, distance));
     let wheel = 0;
     this.root.addEventListener("wheel", (event) => {
