@@ -45,7 +45,14 @@ def molecules() -> Table:
 
 
 def project_of(
-    store: Store, data_dir: Path, table: Table, *, label: str, unit: str | None = None, taught: int = 8
+    store: Store,
+    data_dir: Path,
+    table: Table,
+    *,
+    label: str,
+    unit: str | None = None,
+    taught: int = 8,
+    demo: bool = False,
 ) -> str:
     """Keep the table as a project: its first rows are labelled. `unit`: a number in that unit is learned."""
     dictionary = propose(table, label=label)
@@ -55,7 +62,7 @@ def project_of(
     target = {"target": "class"} if unit is None else {"target": "number", "unit": unit}
     values = list(rows.frame[label])
     classes = () if unit is not None else sorted(set(values))
-    made = store.create_project(table.name, classes, settings={"table": kept, **target})
+    made = store.create_project(table.name, classes, settings={"table": kept, **target}, demo=demo)
     cases = [row_case(kept, i, codes[i], sites[i], kind=kind, columns=len(rows.columns)) for i in range(len(rows))]
     store.add_rows(made.id, cases, table=kept)
     given = {c.id: float(v) if unit is not None else str(v) for c, v in zip(cases, values, strict=True)}
