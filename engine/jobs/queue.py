@@ -33,6 +33,7 @@ BEAT_SECONDS = 0.5
 # one machine a lane's worker holds a lock file, and its successor adopts its job at once).
 SILENT_SECONDS = 60.0
 LIVE = ("queued", "running")
+GLANCE_SECONDS = 0.003
 
 _SCHEMA = """
 create table if not exists meta(version integer not null) strict;
@@ -45,6 +46,7 @@ create table if not exists job(
 create unique index if not exists job_one_alive on job(key) where state in ('queued', 'running');
 create index if not exists job_waiting on job(state, lane, priority desc, created);
 create index if not exists job_of_project on job(project, kind, created);
+create index if not exists job_by_key on job(key, created);
 """
 
 
@@ -199,6 +201,14 @@ class Queue(Database):
             ).fetchone()
         return _job(row) if row else None
 
+    def wait(self, seconds: float) -> None:
+        """Returns once somebody else has written to the queue, at the latest after so many seconds. Looks without a
+        lock (sqlite.org/pragma.html#pragma_data_version), often enough that a slider's question isn't kept waiting."""
+        with self.read() as db:
+            before, end = _data_version(db), time.monotonic() + seconds
+            while _data_version(db) == before and time.monotonic() < end:
+                time.sleep(GLANCE_SECONDS)
+
     def adopt(self, lane: str) -> None:
         """Declares the lane's worker dead; only a successor that holds the lane's lock may say so."""
         with self.read() as db:
@@ -258,6 +268,10 @@ class Queue(Database):
 def job_key(kind: str, args: Mapping[str, Any]) -> str:
     """A hash of kind and arguments (hex)."""
     return hashlib.sha256(json.dumps([kind, dict(args)], sort_keys=True).encode()).hexdigest()
+
+
+def _data_version(db: sqlite3.Connection) -> int:
+    return db.execute("pragma data_version").fetchone()[0]
 
 
 def _job(row: sqlite3.Row) -> Job:

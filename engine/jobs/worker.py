@@ -33,6 +33,8 @@ from engine.nouns import Note
 from engine.settings import Settings, load_settings
 
 POLL_SECONDS = 0.05
+# So long after a job the next one is looked for every few milliseconds: whoever moves a slider moves it again.
+AWAKE_SECONDS = 60.0
 # Progress is written at most this often: a page looks four times a second.
 REPORT_SECONDS = 0.1
 LOG_BYTES, LOG_COPIES = 2 * 1024**2, 3
@@ -61,8 +63,13 @@ def main(argv: list[str] | None = None) -> None:
     if warm_up := getattr(module, "warm_up", None):
         warm_up(args.lane)
     worker = Worker(queue, args.lane, module.KINDS, settings.data_dir / "checkpoints")
+    awake_until = 0.0
     while True:
-        if not worker.step():
+        if worker.step():
+            awake_until = time.monotonic() + AWAKE_SECONDS
+        elif time.monotonic() < awake_until:
+            queue.wait(POLL_SECONDS)
+        else:
             time.sleep(POLL_SECONDS)
 
 

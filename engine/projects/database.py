@@ -99,7 +99,7 @@ def connect(path: Path, synchronous: str = "full") -> sqlite3.Connection:
     db.row_factory = sqlite3.Row
     for pragma in (
         "journal_mode=wal",
-        "synchronous=full",
+        f"synchronous={synchronous}",
         "foreign_keys=on",
         f"busy_timeout={int(BUSY_SECONDS * 1e3)}",
     ):

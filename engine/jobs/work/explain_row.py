@@ -14,7 +14,7 @@ from engine.evidence.row_attribution import attribute
 from engine.jobs.work import rooms
 from engine.jobs.work.atoms import atom_weights
 from engine.jobs.work.row_look import position
-from engine.jobs.work.row_model import RowModel, case_of, row_model
+from engine.jobs.work.row_model import RowModel, as_is, case_of, row_model
 from engine.nouns import Case, Note
 from engine.tables.molecules import DESCRIPTORS
 from engine.tables.rows import Rows, texts_of
@@ -37,7 +37,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     prediction = rooms.store().predictions(args["run"]).get(case.id, {})
     target = "" if model.numeric else args.get("target") or prediction.get("predicted") or model.adapted.classes[0]
     index = 0 if model.numeric else model.adapted.classes.index(target)
-    rows = model.prepared.rows(np.array([position(case)]))
+    rows = as_is(model.run.id, position(case))
     names, groups = bars_of(model.prepared.plan)
     row, plain = inputs_of(rows), plain_row(model.prepared, [position(model.cases[c]) for c in model.taught])
     answer = answer_of(model.prepared, model.adapted, index)

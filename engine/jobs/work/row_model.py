@@ -21,9 +21,8 @@ from engine.learners import Adapted, AdaptedNumber, NumberSupport, Support, adap
 from engine.nouns import Case, Note
 from engine.projects.records import Run
 from engine.sentences import Refusal
-from engine.tables import Table
 from engine.tables.molecule_reading import read_molecules
-from engine.tables.rows import Rows, apply
+from engine.tables.rows import Plan, Rows, apply
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,11 @@ def changed_row(model: RowModel, case: Case, values: Mapping[str, Any]) -> Rows:
 
     Raises Refusal that names a column that is not learned from, or a text where a number or date is expected.
     """
-    row = position(case)
+    row, plan = position(case), model.prepared.plan
+    learned = {each.column for each in plan.columns}
     one = model.data.table.take(np.array([row]))
     frame = one.frame.astype({c: object for c in values if c in one.frame.columns and _is_words(one.frame[c])})
-    learned = {each.column for each in model.prepared.plan.columns}
-    molecules = {name: _one_molecule(found, row) for name, found in model.data.molecules.items()}
+    molecules = {name: _one_molecule(found, row) for name, found in model.data.molecules.items() if name in values}
     for column, value in values.items():
         if column not in learned:
             raise Refusal(Note("work.not_learned_from", {"column": column}))
@@ -98,11 +97,28 @@ def changed_row(model: RowModel, case: Case, values: Mapping[str, Any]) -> Rows:
             molecules[column] = read_molecules([None if value is None else str(value)])
         else:
             frame[column] = _typed(frame[column], column, value)
-    return apply(model.prepared.plan, replace_frame(one, frame), None, molecules or None)
+    moved = [i for i, each in enumerate(plan.columns) if each.column in values or each.since in values]
+    if not moved:
+        return as_is(model.run.id, row)
+    part = replace(plan, columns=tuple(plan.columns[i] for i in moved))
+    before = apply(part, model.data.table, np.array([row]), model.data.molecules or None)
+    after = apply(part, replace(one, frame=frame), None, molecules or None)
+    return _with(as_is(model.run.id, row), plan, moved, before, after)
 
 
-def replace_frame(table: Table, frame: pd.DataFrame) -> Table:
-    return replace(table, frame=frame)
+@lru_cache(maxsize=32)
+def as_is(run_id: str, row: int) -> Rows:
+    """The numbers of one row of the table, as it stands; kept, since a person moves one slider after the other."""
+    return row_model(run_id).prepared.rows(np.array([row]))
+
+
+def _with(rows: Rows, plan: Plan, moved: list[int], before: Rows, after: Rows) -> Rows:
+    """One row's numbers with those of the columns `moved` (places in the plan) put in their place."""
+    places = np.repeat(np.arange(len(plan.columns)), [len(each.names) for each in plan.columns])
+    here = np.isin(places, moved)
+    values, missing = rows.values.copy(), rows.missing.copy()
+    values[:, here], missing[:, here] = after.values, after.missing
+    return replace(rows, values=values, missing=missing, unseen=rows.unseen - before.unseen + after.unseen)
 
 
 def _one_molecule(found: Any, row: int) -> Any:

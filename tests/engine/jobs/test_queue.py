@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -26,6 +27,23 @@ def test_a_double_press_is_one_job(queue):
     first = queue.file("adapt", {"project": "p", "seed": 0}, lane=LEARN)
     assert queue.file("adapt", {"seed": 0, "project": "p"}, lane=LEARN).id == first.id
     assert queue.file("adapt", {"project": "p", "seed": 1}, lane=LEARN).id != first.id
+
+
+def test_who_waits_is_woken_by_a_job_and_otherwise_goes_on_in_time(queue, tmp_path):
+    other = Queue(tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        waiting = pool.submit(queue.wait, 30.0)
+        while not waiting.done() and time.monotonic() < began + 20:  # again, lest the first came before the waiting
+            other.file("adapt", {"project": str(time.monotonic())}, lane=LEARN)
+            time.sleep(0.05)
+        assert waiting.done()
+    assert queue.wait(0.01) is None
+
+
+def test_a_job_may_be_lost_with_the_power_and_so_waits_for_no_disk(queue):
+    with queue.read() as db:
+        assert db.execute("pragma synchronous").fetchone()[0] == 1  # NORMAL
 
 
 def test_many_presses_at_once_are_one_job(queue):

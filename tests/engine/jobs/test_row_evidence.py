@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,12 @@ import torch
 
 from engine.evidence.row_attribution import METHODS, attribute
 from engine.jobs.work.atoms import spread_over_atoms
-from engine.jobs.work.row_model import row_model
+from engine.jobs.work.row_model import changed_row, row_model
 from engine.jobs.work.tables import open_table
 from engine.sentences import Refusal
 from engine.tables import propose
 from engine.tables.molecule_reading import fragments_of
+from engine.tables.rows import apply
 from tests.engine.jobs.made_home import Home
 from tests.engine.jobs.made_tables_of_jobs import table_of_frame
 from tests.engine.jobs.test_row_runs import N, opened, records, stays
@@ -123,6 +125,36 @@ def test_what_if_takes_words_dates_and_gaps_and_names_what_it_cannot_take(home):
         with pytest.raises(Refusal) as refused:
             home.run("what_if", **ask, values=values)
         assert refused.value.note.key == key
+
+
+def test_a_row_with_values_changed_is_what_the_whole_plan_makes_of_it(home):
+    """What-ifs make only the numbers of the columns that were moved; the oracle is the whole row made anew."""
+    frame = records(ward=[f"W{i % 5}" for i in range(N)])
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(N), unit="D")
+    frame["admission date"] = days.astype("datetime64[s]")
+    frame["last visit"] = (days - pd.to_timedelta(np.arange(N) % 13, unit="D")).astype("datetime64[s]")
+    model = row_model(run_of(home, opened(frame)).id)
+    case = next(iter(model.cases.values()))
+    row = case.kept["row"]
+    for values in (
+        {"marker (mg/dL)": 150.0},
+        {"ward": "never seen", "age": None},
+        {"last visit": "2023-11-02"},
+        {"smoker": "yes", "ward": "W1", "age": 44},
+    ):
+        edited = model.data.table.frame.copy()
+        for column, value in values.items():
+            if edited[column].dtype.kind == "M":
+                edited.loc[row, column] = pd.Timestamp(value)
+            elif edited[column].dtype.kind == "f":
+                edited.loc[row, column] = np.nan if value is None else value
+            else:
+                edited[column] = edited[column].astype("object")
+                edited.loc[row, column] = value
+        whole = apply(model.prepared.plan, replace(model.data.table, frame=edited), np.array([row]))
+        found = changed_row(model, case, values)
+        assert np.array_equal(found.values, whole.values) and np.array_equal(found.missing, whole.missing)
+        assert found.unseen.tolist() == whole.unseen.tolist()
 
 
 def test_a_number_is_explained_in_its_unit_and_asked_again_with_an_interval(home):
