@@ -16,7 +16,8 @@ function button(text, title, onClick) {
   const b = document.createElement("button");
   b.type = "button";
   b.textContent = text;
-  if (title) { b.title = title; b.setAttribute("aria-label", title); }
+  // What is read aloud begins with what is seen (WCAG 2.5.3); a sign alone has only its title.
+  if (title) { b.title = title; b.setAttribute("aria-label", /\p{L}/u.test(text) ? `${text}: ${title}` : title); }
   b.onclick = onClick;
   return b;
 }
@@ -35,6 +36,10 @@ export default function (component) {
   if (themeNow() === null) { setTheme("Dark"); return; }
   // A screen reader takes its voice from it; Streamlit's own page says "en" whatever stands on it.
   document.documentElement.lang = data.language === "zh" ? "zh-CN" : "en";
+  // Streamlit's own "Skip to main content" is English on every page and skips nothing of this bar; ours below does. Its
+  // <main> never scrolls here and would be a stop of the Tab key at which nothing is seen.
+  document.querySelector("[data-testid=stSkipToContent]")?.remove();
+  document.getElementById("stMain")?.setAttribute("tabindex", "-1");
   let bar = parentElement.querySelector(".bar");
   if (!bar) {
     bar = document.createElement("div");

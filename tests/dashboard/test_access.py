@@ -15,9 +15,11 @@ from engine.jobs.queue import LEARN
 from engine.projects.store import Store
 from engine.tables import propose
 from tests.axe import grave
+from tests.dashboard.conftest import eight_scans
 from tests.dashboard.rows import molecules, numbers, patients, project_of
 from tests.dashboard.serving import page_server
 from tests.dashboard.test_rows_page import explained, with_run
+from tests.dashboard.test_steps import adapted
 
 PAGE = Path(__file__).resolve().parents[2] / "dashboard" / "asgi.py"
 PATIENCE_MS = 60_000
@@ -30,7 +32,7 @@ def served(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("access") / "data"
     data_dir.mkdir()
     store = Store(data_dir / "handful.db")
-    store.create_project("Nodules", ["smooth", "spiculated"], demo=True)
+    eight_scans(store, data_dir)
     with page_server(data_dir, PAGE) as running:
         yield running
 
@@ -118,6 +120,81 @@ def test_the_page_says_its_language_and_its_title(at, projects):
         page.wait_for_function("said => document.documentElement.lang === said", arg=said)
         assert page.title() == title
         assert page.locator("h1").count() == 1 and page.locator("h2").count() >= 2
+
+
+# What has the keyboard, through shadow roots: its name, and whether one sees that it has it.
+FOCUSED = """(inside) => {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  const name = (at.getAttribute("aria-label") || at.textContent || at.placeholder || "").trim();
+  const seen = [at, at.querySelector(".thumb"), at.parentElement, at.parentElement?.parentElement].filter(Boolean)
+    .some((e) => { const s = getComputedStyle(e);
+      return (s.outlineStyle !== "none" && s.outlineWidth !== "0px") || s.boxShadow !== "none"; });
+  const writes = at.matches("input:not([type]), input[type=text], input[type=number], input[type=search], textarea");
+  return { tag: at.tagName, name, seen: seen || writes, inside: Boolean(document.activeElement.closest(inside)) };
+}"""
+MOST_STOPS = 60
+
+
+def focused(page, inside: str = "body") -> dict:
+    return page.evaluate(FOCUSED, inside)
+
+
+def tab_to(page, name: str, inside: str = "body") -> None:
+    """Press Tab until something of that name has the keyboard; every stop on the way shows that it has it (a field to
+    write in by its caret)."""
+    for _ in range(MOST_STOPS):
+        page.keyboard.press("Tab")
+        at = focused(page, inside)
+        assert at["seen"] or at["tag"] == "BODY", f"nothing shows that {at['tag']} {at['name'][:60]!r} has the keyboard"
+        if name in at["name"] and at["inside"]:
+            return
+    raise AssertionError(f"{name!r} is not reached by Tab")
+
+
+def test_from_a_project_to_its_evidence_by_keyboard_alone(at, served):
+    store = served.store
+    project = next(p.id for p in store.projects() if p.name == "Nodules")
+    page = at("Dark", "/?s=lessons", "nav")
+    tab_to(page, "Projects: open")
+    page.keyboard.press("Enter")
+    page.locator(f".st-key-open-{project}").wait_for()
+    tab_to(page, "Skip to the content")
+    page.keyboard.press("Enter")
+    tab_to(page, "Open", f".st-key-open-{project}")
+    page.keyboard.press("Enter")
+    page.locator(".st-key-viewer [data-ready='true'][data-case='case0']").wait_for()
+
+    tab_to(page, "Case 01")  # one stop for the whole list; arrows walk in it
+    page.keyboard.press("ArrowDown")
+    assert focused(page)["name"].startswith("Case 02")
+    page.keyboard.press("Enter")
+    page.locator(".st-key-viewer [data-ready='true'][data-case='case1']").wait_for()
+    assert focused(page)["name"].startswith("Case 02")  # drawn anew, the list keeps the keyboard
+    for key, case in ("1", 1), ("2", 2), ("1", 3), ("2", 4):
+        page.locator(f".st-key-viewer [data-ready='true'][data-case='case{case}']").wait_for()
+        page.keyboard.press(key)
+        page.locator(f"button.item[data-case='case{case}'] .tag", has_not_text="to label").wait_for()
+    assert store.labels(project) == {"case1": "smooth", "case2": "spiculated", "case3": "smooth", "case4": "spiculated"}
+
+    tab_to(page, "Adapt", ".st-key-adapt")
+    page.keyboard.press("Enter")
+    page.locator("nav [data-step=adapt][aria-current=step]").wait_for()
+    (job,) = served.queue.jobs(project=project, kinds=("adapt",))
+    served.queue.claim(job.lane, "test", 0)
+    adapted(store, project)  # what the worker would file
+    served.queue.end(job.id, "test", "done", result={})
+    page.locator(".st-key-see button").wait_for()
+    tab_to(page, "See the evidence")
+    page.keyboard.press("Enter")
+    viewer = page.locator(".st-key-viewer [data-ready='true']")
+    page.locator(".st-key-neighbours [role=button]").first.wait_for()
+    before = int(viewer.get_attribute("data-slice"))
+    page.keyboard.press("ArrowDown" if before < 3 else "ArrowUp")
+    page.locator(f".st-key-viewer .viewer[data-slice='{before + 1 if before < 3 else before - 1}']").wait_for()
+    tab_to(page, "Open Case")
+    page.keyboard.press("Enter")
+    page.locator("nav [data-step=label][aria-current=step]").wait_for()
 
 
 def test_the_sign_in_has_no_serious_violation(at, served):
