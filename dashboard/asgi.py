@@ -56,5 +56,8 @@ def app_parts(settings: Settings) -> dict[str, Any]:
 
 if SUPERVISOR in os.environ:
     end_with_parent()
+# Each of a page's 50 messages is handed to the event loop by a call that lets go of the interpreter. Where others
+# compute it comes back after a switch interval, Python's 5 ms: a class waited longer for that than for its answers.
+sys.setswitchinterval(0.001)
 # Streamlit looks for this very call in the text of the file to know that it is an application and not a page.
 app = st.App(**app_parts(load_settings()))

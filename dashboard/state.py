@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from dashboard import gate
+from dashboard.once import once
 from dashboard.predicted import Predicted
 from dashboard.records import Records, kept_records, number_text
 from dashboard.words import LANGUAGES, Words
@@ -62,11 +62,11 @@ class Page:
     reader: str
     _seen: dict = field(default_factory=dict)
 
-    @cached_property
+    @once
     def cases(self) -> list[ProjectCase]:
         return list(self.store.cases(self.project.id)) if self.project else []
 
-    @cached_property
+    @once
     def by_id(self) -> dict[str, ProjectCase]:
         return {c.id: c for c in self.cases}
 
@@ -85,25 +85,25 @@ class Page:
         """Whose labels count here: this reader's where the project is read blind, else everybody's."""
         return self.reader if self.blind else None
 
-    @cached_property
+    @once
     def labels(self) -> dict[str, str]:
         """case id -> class name or "unsure"; a case without a label is not in it."""
         given = self.store.labels(self.project.id, reader=self.own)
         return {k: v for k, v in given.items() if v is not None and k in self.by_id}
 
-    @cached_property
+    @once
     def places(self) -> dict:
         return self.store.places(self.project.id, reader=self.own)
 
-    @cached_property
+    @once
     def regions(self) -> dict:
         return self.store.regions(self.project.id, reader=self.own)
 
-    @cached_property
+    @once
     def split(self) -> Split:
         return split_cases(self.cases, self.labels, self.classes)
 
-    @cached_property
+    @once
     def run(self) -> Run | None:
         return self.store.latest_run(self.project.id, taught_by=self.own)
 
@@ -112,18 +112,18 @@ class Page:
         """True if a label, place or region changed since the newest run."""
         return self.run is not None and self.run.record["marks"] != self.marks
 
-    @cached_property
+    @once
     def marks(self) -> str:
         """One digest of all that was said of the cases."""
         return marks_digest(self.labels, self.places, self.regions)
 
-    @cached_property
+    @once
     def predictions(self) -> dict[str, Predicted]:
         """case id -> what the newest run predicted; empty before the first."""
         raw = self.store.predictions(self.run.id) if self.run else {}
         return {case: Predicted.from_json(each) for case, each in raw.items()}
 
-    @cached_property
+    @once
     def comparison(self) -> Mapping[str, Any] | None:
         """All methods on the same cases, looked at the same way, as the newest run: kept with it or one before it."""
         if self.run is None:
@@ -181,7 +181,7 @@ class Page:
             self._seen[table] = found.named((self.words("record.yes"), self.words("record.no"))) if found else None
         return self._seen[table]
 
-    @cached_property
+    @once
     def telling(self) -> dict[str, list[str]]:
         """By table: the columns that part the labelled rows best, which stand for a row where there is little room."""
         by_table: dict[str, dict[int, Any]] = {}
@@ -225,7 +225,7 @@ class Page:
             return f"{number_text(label)} {self.unit}".strip()
         return self.words("app.unsure") if label == UNSURE else str(label)
 
-    @cached_property
+    @once
     def held_back(self) -> Mapping[str, str | float]:
         """Case id -> the answer that came with the table and was kept aside; shown once the case is predicted."""
         table = str(self.project.settings.get("table") or "")
