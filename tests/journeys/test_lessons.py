@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.axe import grave
 from tests.journeys.conftest import serve
 
 
@@ -35,7 +36,9 @@ def test_a_wave_is_guessed_told_and_stepped_through_by_keyboard(served, open_pag
     page = open_page(served.url)
     page.locator("[data-step=lessons]").click()
     page.locator(".st-key-guess-wave-1 button").wait_for()
+    assert not grave(page)
     guess(page, "wave", 1)
+    assert not grave(page)
     slider = page.locator(".st-key-set-wave-step input")
     for step in (1, 2, 3):
         slider.focus()
@@ -59,8 +62,10 @@ def test_a_wrong_label_moves_the_star_and_a_link_shows_it_to_others(served, open
     assert "15a" in page.url
     page.get_by_text("Labelled: 6").wait_for()
     picture(page, "lesson-prototypes")
-    other = open_page(page.url)
+    assert not grave(page)
+    other = open_page(page.url, theme="Light")
     other.get_by_text("Labelled: 6").wait_for()
+    assert not grave(other)
     assert page.broke == other.broke == []
 
 

@@ -44,7 +44,8 @@ def show(page: Page) -> None:
 
 
 def open_lesson(name: str) -> None:
-    """Change the address to a lesson as it starts."""
+    """Change the address to a lesson as it starts. Called by buttons before the page is drawn, as are the others here:
+    a press then draws it once and not twice, which a class feels."""
     for key in [k for k in st.query_params if k not in KEPT]:
         del st.query_params[key]
     st.query_params["l"] = name
@@ -58,9 +59,7 @@ def _contents(page: Page, lesson: Lesson) -> None:
             done = " ✓" if _guess_key(name) in st.session_state else ""
             kind = "secondary" if name == lesson.name else "tertiary"
             text = f"{number}. {words(f'lessons.{name}.title')}{done}"
-            if st.button(text, key=f"open-lesson-{name}", type=kind, width="stretch"):
-                open_lesson(name)
-                st.rerun()
+            st.button(text, key=f"open-lesson-{name}", type=kind, width="stretch", on_click=open_lesson, args=(name,))
 
 
 def _centre(page: Page, lesson: Lesson) -> Scene | None:
@@ -101,9 +100,10 @@ def _guess(page: Page, lesson: Lesson, scene: Scene) -> None:
     if said is None:
         frame.heading(words("lessons.guess"))
         for k in range(1, lesson.guesses + 1):
-            if st.button(words(f"{prefix}.guess_{k}"), key=f"guess-{lesson.name}-{k}", width="stretch"):
-                st.session_state[_guess_key(lesson.name)] = k
-                st.rerun()
+            st.button(
+                words(f"{prefix}.guess_{k}"), key=f"guess-{lesson.name}-{k}", width="stretch",
+                on_click=_keep_guess, args=(lesson.name, k),
+            )  # fmt: skip
         return
     values = lesson.values(scene.result)
     right = said == lesson.right(scene.result)
@@ -146,9 +146,12 @@ def _next(page: Page, lesson: Lesson) -> None:
     names = list(LESSONS)
     at = names.index(lesson.name)
     text = page.words("lessons.next") if at + 1 < len(names) else page.words("lessons.from_start")
-    if st.button(text, key="lesson-next", type="primary", width="stretch"):
-        open_lesson(names[(at + 1) % len(names)])
-        st.rerun()
+    after = names[(at + 1) % len(names)]
+    st.button(text, key="lesson-next", type="primary", width="stretch", on_click=open_lesson, args=(after,))
+
+
+def _keep_guess(name: str, guess: int) -> None:
+    st.session_state[_guess_key(name)] = guess
 
 
 def _guess_key(name: str) -> str:

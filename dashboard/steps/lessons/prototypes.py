@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.steps.lessons.drawing import CLASSES, ink, show
 from dashboard.steps.lessons.scene import Lesson, Scene, put
-from dashboard.steps.lessons.sheet import add_cases, legend, sheet
+from dashboard.steps.lessons.sheet import add_cases, add_numbers, legend, sheet
 from engine.lessons.plan import Labels
 
 HEIGHT = 500
@@ -24,6 +24,11 @@ def controls(scene: Scene) -> None:
         format_func=lambda c: f"{CLASSES[c].shape} {scene.page.words(f'lessons.class_{c}')}" if c in CLASSES
         else scene.words(c),
     )  # fmt: skip
+    # The same without a mouse: pictures bear their numbers.
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        case = st.number_input(scene.words("number"), 1, len(scene.result["points"]), 1, key="lesson-number", width=150)
+        if st.button(scene.words("number_do"), key="lesson-give-number"):
+            _clicked(scene, case - 1)
     with st.container(horizontal=True, gap="small"):
         if st.button(scene.words("wrong"), key="lesson-wrong"):
             _wrong(scene)
@@ -82,6 +87,7 @@ def figure(scene: Scene) -> go.Figure:
     else:
         _spokes(chart, told)
     add_cases(chart, scene, told, told["answers"])
+    add_numbers(chart, told)
     if scene.now["learner"] == "protonet":
         _stars(chart, scene)
     return chart

@@ -84,9 +84,10 @@ class Scene:
 
     def seed(self) -> None:
         """Draw again: the next seed."""
-        if st.button(self.page.words("lessons.again"), key=self._key("again"), icon=":material/casino:"):
-            put(seed=(self.now["seed"] + 1) % 1000)
-            st.rerun()
+        st.button(
+            self.page.words("lessons.again"), key=self._key("again"), icon=":material/casino:",
+            on_click=put, kwargs={"seed": (self.now["seed"] + 1) % 1000},
+        )  # fmt: skip
 
     def _key(self, name: str) -> str:
         return f"set-{self.plan.name}-{name}"

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from PIL import Image
 
 from dashboard.class_marks import NEUTRAL
-from dashboard.steps.lessons.drawing import CLASSES, plain
+from dashboard.steps.lessons.drawing import CLASSES, ink, plain
 from dashboard.steps.lessons.scene import Scene
 
 PICTURE = 0.19  # side of a case's picture, in units of the plane
@@ -61,6 +61,15 @@ def add_cases(chart: go.Figure, scene: Scene, told: Mapping[str, Any], answers: 
             customdata=[[i] for i in rows], text=titles, hovertemplate="%{text}<extra></extra>",
             marker={"symbol": "square-open", "size": size, "color": colours, "line": {"width": 5 if labelled else 2}},
         )  # fmt: skip
+
+
+def add_numbers(chart: go.Figure, told: Mapping[str, Any]) -> None:
+    """Each case's number over its picture, for those who name a case instead of clicking it. It takes no click."""
+    points = told["points"]
+    chart.add_scatter(
+        x=[p["x"] for p in points], y=[p["y"] + 0.46 * PICTURE for p in points], mode="text", hoverinfo="skip",
+        text=[str(i + 1) for i in range(len(points))], textposition="top center", textfont={"size": 12, "color": ink()},
+    )  # fmt: skip
 
 
 def legend(scene: Scene) -> str:
