@@ -39,7 +39,7 @@ from engine.training.record_real import GROUP, LABEL, families
 SHOTS, LABELLED = (5, 10, 20), (20, 40, 80)
 WAYS, QUERIES, ASKED = 10, 40, 100
 CONFIG = ROOT / "engine" / "training" / "configs" / "records.toml"
-OURS = ("incontext", "protonet", "matching", "maml", "reptile", "lstm", "platipus")
+OURS = ("incontext", "protonet", "matching", "maml", "reptile", "lstm", "platipus", "logistic", "nearest")
 RIVALS = ("logistic regression", "random forest", "boosted trees", "nearest class mean")
 NUMBERS = ("incontext", "ridge regression", "forest of numbers")
 LEVEL = 0.8  # of the intervals of numbers

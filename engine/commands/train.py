@@ -19,7 +19,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--data", type=Path, help="folder of the picture sets (instead of the config's)")
     sub.add_argument("--steps", type=int, help="train this many steps (instead of the config's)")
     sub.add_argument(
-        "--ship", action="store_true", help="learners, records: put weights and cards into assets/weights as well"
+        "--ship",
+        action="store_true",
+        help="learners, records, record-starts: weights and cards go into assets/weights too",
     )
     sub.add_argument("--workers", type=int, default=1, help="processes, GPUs or machines that share it (needs Ray)")
     sub.add_argument("--threads", type=int, default=1, help="processor threads (default 1)")
@@ -65,6 +67,12 @@ def run(args: argparse.Namespace) -> int:
 
         files = train_records(config, out, _print_progress, steps=args.steps)
         print(*(ship_records(files) if args.ship else files), sep="\n")
+    elif what == "record-starts":
+        from engine.training.record_starts import ship as ship_starts
+        from engine.training.record_starts import train as train_starts
+
+        files = train_starts(config, out, _print_progress, steps=args.steps)
+        print(*(ship_starts(files) if args.ship else files), sep="\n")
     elif what == "molecules":
         from engine.training.molecules import train as train_molecules
 
@@ -73,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         raise ValueError(
             f'{path.name}: what = "{what}" is not known; '
-            "encoder, learners, molecules, pooling, proposer and records are"
+            "encoder, learners, molecules, pooling, proposer, record-starts and records are"
         )
     return 0
 

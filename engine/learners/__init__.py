@@ -5,9 +5,12 @@ The methods' files import torch and the standard library only, so each can be re
 
 from __future__ import annotations
 
+from functools import partial
+
+from engine.learners.by_kind import ByKind
 from engine.learners.finetune import FineTune
 from engine.learners.incontext import InContext
-from engine.learners.logistic import Logistic
+from engine.learners.logistic import C_RECORDS, Logistic
 from engine.learners.lstm_meta import LSTMMetaLearner
 from engine.learners.maml import ANIL, MAML, FirstOrderMAML
 from engine.learners.matching import Matching
@@ -39,18 +42,21 @@ __all__ = [
 
 RECORD_KINDS = ("record", "molecule")
 
+STARTED = (Matching, MAML, FirstOrderMAML, ANIL, Reptile, LSTMMetaLearner, Platipus)  # have a meta-learned start a kind
+
+
+def _started(method: type[Learner]) -> Learner:
+    """With its starts for images and for rows of tables; without one for rows, that for images serves both."""
+    images = shipped_start(method.name)
+    return ByKind(method(images), method(shipped_start(method.name, records=True) or images))
+
+
 _MAKE = {
     "protonet": ProtoNet,
     "incontext": lambda: InContext(shipped_start("incontext")),
-    "matching": lambda: Matching(shipped_start("matching")),
-    "maml": lambda: MAML(shipped_start("maml")),
-    "maml-first-order": lambda: FirstOrderMAML(shipped_start("maml-first-order")),
-    "anil": lambda: ANIL(shipped_start("anil")),
-    "reptile": lambda: Reptile(shipped_start("reptile")),
-    "lstm": lambda: LSTMMetaLearner(shipped_start("lstm")),
-    "platipus": lambda: Platipus(shipped_start("platipus")),
+    **{method.name: partial(_started, method) for method in STARTED},
     "nearest": Nearest,
-    "logistic": Logistic,
+    "logistic": lambda: ByKind(Logistic(), Logistic(C_RECORDS)),
     "ridge": Ridge,
     "finetune": FineTune,
     "scratch": Scratch,

@@ -5,8 +5,9 @@ other (which columns belong together), then a column's tokens at those of the *l
 the target), as in Hollmann et al. 2025 (TabPFN v2, Nature 637) and nanoTabPFN. A column has no number, so their order
 cannot matter; a query row looks at labelled rows and itself alone, so other queries cannot matter.
 
-What is ours: a row's target token starts from closed-form guesses (`guesses.py`), and the answer is a mixture of them,
-weighed row by row by the network, plus its own correction. Untrained it is the guesses' mean.
+What is ours: a row's target token starts from guesses, closed-form ones (`guesses.py`) and a small forest's
+(`forest.py`), and the answer is a mixture of them, weighed row by row by the network, plus its own correction.
+Untrained it is the guesses' mean. A cell also knows its place in its column and what is near it (`places.py`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
-from engine.learners.guesses import COUNT, Fitted, fit
+from engine.learners.forest import KINDS, Forests, grow
+from engine.learners.guesses import COUNT as KERNELS
+from engine.learners.guesses import Fitted, fit
+from engine.learners.places import Places, read_places
 
 CLIP = 6.0  # standard deviations
-CELL_FACTS = 8
+COUNT = KERNELS + len(KINDS)  # guesses
+CELL_FACTS = 11
 Shown = tuple[Tensor, Tensor]  # keys and values
 CLASS_SCALE = 3.0  # a guess of +1 or -1 is worth about this logit
 
@@ -80,7 +85,9 @@ class Memory:
     mean: Tensor
     spread: Tensor
     facts: tuple[Tensor, ...]
+    places: Places
     fitted: Fitted
+    forests: Forests
     shown: tuple[Shown, ...]
     number: bool
 
@@ -109,21 +116,28 @@ class CellNet(nn.Module):
         """(b, n, d) labelled rows, (b, n) their targets."""
         mean, spread = support.mean(-2, keepdim=True), support.std(-2, correction=0, keepdim=True)
         cells = scaled(support, mean, spread)
-        left_out, fitted = fit(cells, targets)
-        facts = column_facts(cells, targets)
-        tokens = torch.cat([self._cells(cells, facts), self._targets(left_out, targets, targets.shape[1], number)], 2)
+        known = targets - targets.mean(1, keepdim=True)
+        known = known / known.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
+        places, near = read_places(cells, known)
+        tells = (near * known.unsqueeze(-1)).mean(1, keepdim=True)
+        facts = (*column_facts(cells, known), 3 * tells)
+        guessed, fitted = fit(cells, targets)
+        by_trees, forests = grow(places.places, targets, tells.squeeze(1))
+        rows = self._targets(torch.cat([guessed, by_trees], -1), targets, targets.shape[1], number)
+        tokens = torch.cat([self._cells(cells, places.places, near, facts), rows], 2)
         shown = []
         for layer in self.layers:
             tokens, seen = layer(tokens, last=layer is self.layers[-1])
             shown.append(seen)
-        return Memory(mean, spread, facts, fitted, tuple(shown), number)
+        return Memory(mean, spread, facts, places, fitted, forests, tuple(shown), number)
 
     def ask(self, memory: Memory, query: Tensor) -> tuple[Tensor, Tensor]:
         """(b, m, d) -> as `forward`; each row by itself."""
         cells = scaled(query, memory.mean, memory.spread)
-        guessed = memory.fitted(cells)
+        places = memory.places.of(cells)
+        guessed = torch.cat([memory.fitted(cells), memory.forests(places)], -1)
         targets = self._targets(guessed, None, memory.fitted.support.shape[-2], memory.number)
-        tokens = torch.cat([self._cells(cells, memory.facts), targets], 2)
+        tokens = torch.cat([self._cells(cells, places, memory.places.near(places), memory.facts), targets], 2)
         for layer, shown in zip(self.layers, memory.shown, strict=True):
             tokens, _ = layer(tokens, shown, last=layer is self.layers[-1])
         last = self.norm(tokens[:, :, -1])
@@ -131,10 +145,10 @@ class CellNet(nn.Module):
         mixed = (parts[..., :-1] * guessed).sum(-1) + parts[..., -1]
         return (mixed if memory.number else CLASS_SCALE * mixed), last
 
-    def _cells(self, z: Tensor, facts: tuple[Tensor, ...]) -> Tensor:
+    def _cells(self, z: Tensor, places: Tensor, near: Tensor, facts: tuple[Tensor, ...]) -> Tensor:
         """(b, rows, d, width): each cell's value, and what its column says of the target by itself."""
         said, *others = (f.expand_as(z) for f in facts)
-        return self.cell(torch.stack([z, torch.tanh(z), z * said, said, *others], -1))
+        return self.cell(torch.stack([z, torch.tanh(z), z * said, places, near, said, *others], -1))
 
     def _targets(self, guessed: Tensor, targets: Tensor | None, labelled: int, number: bool) -> Tensor:
         """(b, rows, 1, width): a row's target where it is known, and what was guessed without it."""
@@ -145,12 +159,10 @@ class CellNet(nn.Module):
         return self.target(torch.cat([guessed.clamp(-CLIP, CLIP), facts], -1)).unsqueeze(2)
 
 
-def column_facts(support: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
-    """(b, n, d) standardised cells, (b, n) -> facts (b, 1, d) of each column: correlation with the target, how sure
-    that is, whether it has two values, how many rows and columns there are."""
+def column_facts(support: Tensor, known: Tensor) -> tuple[Tensor, ...]:
+    """(b, n, d) standardised cells, (b, n) standard targets -> facts (b, 1, d) of each column: correlation with the
+    target, how sure that is, whether it has two values, how many rows and columns there are."""
     n = support.shape[1]
-    known = targets - targets.mean(1, keepdim=True)
-    known = known / known.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
     said = (support * known.unsqueeze(-1)).mean(1, keepdim=True)
     highest, lowest = support.amax(1, keepdim=True), support.amin(1, keepdim=True)
     two = ((support - highest) * (support - lowest)).abs().amax(1, keepdim=True) < 1e-6

@@ -1,6 +1,6 @@
 """In-context learning for records: a network that was meta-trained on a few hundred thousand small tables reads the
 labelled rows and answers for others at once; nothing is fitted (Mueller et al. 2022, arXiv 2112.10510; Hollmann et al.
-2025, Nature 637). The network is `cells.py`, the closed-form guesses that it starts from `guesses.py`.
+2025, Nature 637). The network is `cells.py`, the guesses that it starts from are `guesses.py` and `forest.py`.
 
 What is answered is the mean of the network and of one straight line through the row's own numbers, so that a table
 unlike all that was trained on costs little: the line reads every column, the network those that say most.
@@ -18,17 +18,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from engine.learners.cells import CellNet, Memory
-from engine.learners.logistic import Logistic
+from engine.learners.logistic import C_RECORDS, Logistic
 from engine.learners.numbers import NumberFit, NumberSupport
 from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, SupportError, Trace
 from engine.learners.ridge import Ridge
+from engine.learners.rows import are_records, own_numbers
 from engine.nouns import Note
 
-# A record's embedding begins with what the record encoder made of the row: so many numbers of mean 0 and mean square
-# 1/4 (engine/encoders/record.py), which no image has. The row's own numbers follow, and they are what is read here.
-ROW_NUMBERS, ROW_SQUARE = 32, 0.25
 LINE = 0.5  # the line's share of an answer; not tuned
-C = 1.0  # of the line: chosen on the training families at 5, 10 and 20 rows a class (docs/records.md)
 MOST_COLUMNS = 60  # read; those that say most of the target. Trained with up to 32
 ASKED_AT_ONCE = 128  # rows
 
@@ -54,22 +51,22 @@ class InContext(Learner):
     def adapt(
         self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
     ) -> Adapted:
-        rows, count = own_numbers(support.embeddings), len(support.classes)
+        rows, count = read_numbers(support.embeddings), len(support.classes)
         asked = [1] if count == 2 else list(range(count))
         signs = torch.stack([2.0 * (support.targets == c) - 1 for c in asked]).to(rows)  # (k, n)
         columns = telling(rows, signs)
         memory = remember(self.net, rows[:, columns], signs, False)
-        line = Logistic(C).adapt(replace(support, embeddings=rows))
+        line = Logistic(C_RECORDS).adapt(replace(support, embeddings=rows))
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
             """(m, d) -> (k, m) logits of each asked class, (m, k * width) where likeness is measured."""
-            parts = [ask(self.net, memory, part[:, columns]) for part in _portions(own_numbers(embeddings))]
+            parts = [ask(self.net, memory, part[:, columns]) for part in _portions(read_numbers(embeddings))]
             return torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 0)
 
         def score(embeddings: Tensor) -> Tensor:
             logits = answers(embeddings)[0].T
             logits = torch.cat([-logits / 2, logits / 2], 1) if count == 2 else logits
-            straight = line.logits(own_numbers(embeddings))
+            straight = line.logits(read_numbers(embeddings))
             return (1 - LINE) * logits.log_softmax(1) + LINE * straight.log_softmax(1)
 
         trace = Trace(on_step)
@@ -86,17 +83,17 @@ class InContext(Learner):
         )
 
     def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
-        rows, targets = own_numbers(support.embeddings), support.standard[None].float()
+        rows, targets = read_numbers(support.embeddings), support.standard[None].float()
         columns = telling(rows, targets)
         memory = remember(self.net, rows[:, columns], targets, True)
         line = Ridge().fit_number(replace(support, embeddings=rows), steps, seed, Trace())
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
-            parts = [ask(self.net, memory, part[:, columns]) for part in _portions(own_numbers(embeddings))]
+            parts = [ask(self.net, memory, part[:, columns]) for part in _portions(read_numbers(embeddings))]
             return torch.cat([p[0] for p in parts], 1)[0], torch.cat([p[1] for p in parts], 0)
 
         def predict(embeddings: Tensor) -> Tensor:
-            return (1 - LINE) * answers(embeddings)[0] + LINE * line.predict(own_numbers(embeddings))
+            return (1 - LINE) * answers(embeddings)[0] + LINE * line.predict(read_numbers(embeddings))
 
         with torch.no_grad():
             trace.add(0, float((predict(support.embeddings) - targets[0]).square().mean()))
@@ -121,17 +118,11 @@ def read(net: CellNet, support: Tensor, targets: Tensor, query: Tensor, number: 
     return ask(net, remember(net, support, targets, number), query)
 
 
-def own_numbers(embeddings: Tensor) -> Tensor:
+def read_numbers(embeddings: Tensor) -> Tensor:
     """The row's own numbers of records' embeddings. Raises SupportError for embeddings of anything else."""
-    row = embeddings[:, :ROW_NUMBERS].detach()
-    of_a_record = embeddings.shape[1] > ROW_NUMBERS and torch.allclose(
-        torch.stack([row.mean(1), row.square().mean(1)]),
-        torch.tensor([[0.0], [ROW_SQUARE]]).to(row),
-        atol=2e-3,
-    )
-    if not of_a_record:
+    if not are_records(embeddings):
         raise SupportError(Note("learners.records_only"))
-    return embeddings[:, ROW_NUMBERS:].float()
+    return own_numbers(embeddings)
 
 
 def telling(rows: Tensor, targets: Tensor) -> Tensor:

@@ -23,17 +23,19 @@ from engine.learners.reptile import ReptileStart
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "weights"
 
+RECORDS = "records-"  # a start for rows of tables is named so
 Tensors = Mapping[str, Tensor]
 
 
-def start_file(name: str) -> Path:
-    return WEIGHTS / f"{name}.safetensors"
+def start_file(name: str, records: bool = False) -> Path:
+    return WEIGHTS / f"{RECORDS if records else ''}{name}.safetensors"
 
 
 @cache
-def shipped_start(name: str) -> Any | None:
-    """The meta-learned start of a method, or None where none ships (the learner then starts plain, and says so)."""
-    path = start_file(name)
+def shipped_start(name: str, records: bool = False) -> Any | None:
+    """The meta-learned start of a method for images, or with `records` for rows of tables; None where none ships (the
+    learner then starts plain, and says so)."""
+    path = start_file(name, records)
     return load_start(path, name) if path.exists() else None
 
 

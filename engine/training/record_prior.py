@@ -1,7 +1,7 @@
 """Synthetic patient tables without end, to meta-train the record networks on: numpy only, a table in a millisecond.
 
 Medicine's tables are mostly few columns that each say a little, many that say nothing, yes/no and skewed values, gaps
-that are ordered rather than random, labels that are wrong now and then. Four makers in the shares of `MAKERS` (Mueller
+that are ordered rather than random, labels that are wrong now and then. Five makers in the shares of `MAKERS` (Mueller
 et al. 2022, Hollmann et al. 2023 for the structural causal models); then types, duplicates, a site's shift, gaps.
 """
 
@@ -115,8 +115,21 @@ def _mixture(rng: Generator, rows: int, columns: int) -> tuple[np.ndarray, np.nd
     return x, severe[of] + rng.uniform(0.02, 0.5) * rng.standard_normal(rows)
 
 
-MAKERS = (_linear, _causal, _trees, _mixture)
-SHARES = (0.35, 0.3, 0.15, 0.2)
+def _rule(rng: Generator, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """One to three columns decide by thresholds, as a guideline does: too high, or outside a range; any or all."""
+    x = _factors(rng, rows, columns)
+    used = rng.choice(columns, min(columns, int(rng.integers(1, 4))), replace=False)
+    beyond = []
+    for column in x[:, used].T:
+        centre, half = rng.normal(0, 0.8), rng.uniform(0.3, 1.5)
+        far = (column - centre) * rng.choice([-1, 1]) if rng.random() < 0.7 else np.abs(column - centre) - half
+        beyond.append(np.tanh(far * np.exp(rng.uniform(0, 3))))  # from a slope to a jump
+    score = np.max(beyond, 0) if rng.random() < 0.6 else np.min(beyond, 0)
+    return x, _standard(score) + np.exp(rng.normal(-1.2, 0.8)) * rng.standard_normal(rows)
+
+
+MAKERS = (_linear, _causal, _trees, _mixture, _rule)
+SHARES = (0.33, 0.25, 0.14, 0.16, 0.12)
 
 
 def _noisy(rng: Generator, score: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from torch import Tensor
 from engine.training.record_prior import WRONG_LABELS, draw_table
 
 QUERIES = 24
-SHOTS = (3, 26)  # labelled rows a class, log-uniform
+SHOTS = (3, 40)  # labelled rows a class, log-uniform
 COLUMNS = (2, 32)  # log-uniform
 CELLS = 16 * 44 * 12  # of a batch, about
 NUMBERS = 0.25  # share of batches that ask for a number

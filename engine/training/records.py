@@ -1,9 +1,10 @@
 """Meta-train the networks of records: `python -m engine train records --data FOLDER`.
 
 The folder holds `tables/`, `regression/` and a MANIFEST.md that names each file's disease family. Families under
-`leave_out` are never read. A step is a batch of few-shot tasks, half of them from synthetic tables (`record_prior.py`),
-half from the real ones (`record_tasks.py`); the loss is that of the asked rows. Two networks are trained one after the
-other: `incontext`, the learner's, and `records`, the label-free encoder. Each is a small file with a card beside it.
+`leave_out` are never read, those under `develop` neither: choices are made on them. A step is a batch of few-shot
+tasks, half of them from synthetic tables (`record_prior.py`), half from the real ones (`record_tasks.py`); the loss is
+that of the asked rows. Two networks are trained one after the other: `incontext`, the learner's, and `records`, the
+label-free encoder. Each is a small file with a card beside it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ WHAT = {
 def train(config: dict[str, Any], out: Path, report: Report, *, steps: int | None = None) -> list[Path]:
     """Train the networks that the config names; the files of their weights. A killed run goes on where it was."""
     data = config["data"]
-    real = load(Path(data["corpus"]), out / "tables", tuple(data["leave_out"]), report)
+    away = (*data["leave_out"], *data.get("develop", ()))
+    real = load(Path(data["corpus"]), out / "tables", away, report)
     return [
         train_one(name, config[name], data, config["seed"], real, out, report, steps) for name in WHAT if name in config
     ]
@@ -68,7 +70,12 @@ def train_one(
     with Logbook(run.file.parent) as log:
         run.train(loss, steps or settings["steps"], every=settings["every"], report=report, log=log)
     file = out / f"{name}.safetensors"
-    about = {"families left out": ", ".join(data["leave_out"]), "seed": str(seed), "steps": str(run.step)}
+    about = {
+        "families left out": ", ".join(data["leave_out"]),
+        "families for choices": ", ".join(data.get("develop", ())),
+        "seed": str(seed),
+        "steps": str(run.step),
+    }
     save(module, file, about)
     file.with_suffix(".md").write_text(card(name, file, about, real, settings), "utf-8")
     return file
@@ -123,6 +130,7 @@ def card(name: str, file: Path, about: dict[str, str], real: Sequence[RealTable]
         "tables named below: any column as target, any part of the others as the table",
         "real tables seen": seen,
         "families never read": f"{about['families left out']}: docs/records.md reports on these alone",
+        "families for choices": about["families for choices"] or "none",
         "licence": "Apache-2.0, as Handful; of the tables as found: mostly UCI (CC BY "
         "4.0) and R packages (GPL). No row is in the weights' file",
         "sha256": f"`{hashlib.sha256(file.read_bytes()).hexdigest()}`",
@@ -130,7 +138,7 @@ def card(name: str, file: Path, about: dict[str, str], real: Sequence[RealTable]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return (
         f"# {file.name}\n\n{WHAT[name]}\n\n| | |\n|---|---|\n{table}\n\n"
-        "Limits: learned from up to 52 labelled rows and 32 columns; what is larger is beyond what it was trained for. "
+        "Limits: learned from up to 80 labelled rows and 32 columns; what is larger is beyond what it was trained for. "
         "Not a medical device.\n"
     )
 

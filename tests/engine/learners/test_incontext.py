@@ -7,10 +7,15 @@ import torch
 from sklearn.kernel_ridge import KernelRidge
 
 from engine.encoders import record
-from engine.learners import NumberSupport, Support, SupportError, adapt_number, incontext, learner, learners
+from engine.learners import NumberSupport, Support, SupportError, adapt_number, learner, learners
+from engine.learners import places as places_file
+from engine.learners import rows as rows_file
 from engine.learners.cells import CellNet, standardised
+from engine.learners.forest import grow
 from engine.learners.guesses import KERNELS, guesses
-from engine.learners.incontext import ROW_NUMBERS, ROW_SQUARE, InContext, read
+from engine.learners.incontext import InContext, read
+from engine.learners.places import read_places
+from engine.learners.rows import ROW_NUMBERS, ROW_SQUARE
 
 
 def rows_of(own: torch.Tensor) -> torch.Tensor:
@@ -76,7 +81,7 @@ def test_what_an_image_is_made_of_is_refused_and_the_method_is_not_offered_for_i
 
 
 def test_encoder_and_learner_agree_on_how_a_row_begins():
-    assert (record.ROW_NUMBERS, record.ROW_SQUARE) == (incontext.ROW_NUMBERS, incontext.ROW_SQUARE)
+    assert (record.ROW_NUMBERS, record.ROW_SQUARE) == (rows_file.ROW_NUMBERS, rows_file.ROW_SQUARE)
 
 
 def test_the_gradient_is_that_of_small_changes():
@@ -100,8 +105,33 @@ def test_an_untrained_network_answers_with_the_mean_of_the_guesses():
     own, signs = embeddings[:, ROW_NUMBERS:], 2.0 * targets - 1
     query = made(seed=1)[0][:, ROW_NUMBERS:]
     answers, _ = net(own[None], signs[None], query[None], True)
-    cells, asked = standardised(own, query)
-    assert torch.allclose(answers[0], guesses(cells, signs, asked)[1].mean(-1), atol=1e-5)
+    cells, asked = (each[None] for each in standardised(own, query))
+    columns, near = read_places(cells, signs[None])  # as many of either: of mean 0, spread 1
+    trees = grow(columns.places, signs[None], (near * signs[:, None]).mean(1))[1](columns.of(asked))
+    every = torch.cat([guesses(cells, signs[None], asked)[1], trees], -1)
+    assert torch.allclose(answers, every.mean(-1), atol=1e-5)
+
+
+def test_what_is_near_says_nothing_of_a_rows_own_target_and_columns_in_portions_are_the_same(monkeypatch):
+    draw = torch.Generator().manual_seed(4)
+    cells, known = torch.randn(1, 9, 5, generator=draw), torch.randn(1, 9, generator=draw)
+    columns, near = read_places(cells, known - known.mean())
+    other = known.clone()
+    other[0, 2] += 3.0
+    moved = (read_places(cells, other - other.mean())[1] - near)[0].abs().amax(1)
+    assert moved[2] < 1e-6 and moved[torch.arange(9) != 2].min() > 0.01
+    new = columns.of(torch.randn(1, 4, 5, generator=draw))
+    monkeypatch.setattr(places_file, "PAIRS", 9 * 9 * 2)
+    again, same = read_places(cells, known - known.mean())
+    assert torch.allclose(same, near, atol=1e-6) and torch.allclose(again.near(new), columns.near(new), atol=1e-6)
+
+
+def test_places_run_from_below_all_to_above_all_and_skew_does_not_crowd_them():
+    values = torch.tensor([0.1, 0.2, 0.3, 0.4, 8.0])[None, :, None]
+    columns, _ = read_places(values, torch.zeros(1, 5))
+    places = columns.of(torch.tensor([-50.0, 0.25, 50.0])[None, :, None])[0, :, 0]
+    assert places.tolist() == pytest.approx([-1, -0.2, 1], abs=0.1)
+    assert columns.places[0, :, 0].diff().min() > 0.1
 
 
 def test_the_linear_guess_is_scikit_learns_and_labelled_rows_are_guessed_without_themselves():

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from engine.encoders.record import columns_of
 from engine.learners.cells import CellNet
+from engine.learners.matching import SCALE
+from engine.learners.rows import ROW_NUMBERS, are_records
 from engine.learners.starts import load_start
 from engine.training import record_tasks
 from engine.training.record_prior import MAKERS, draw_table
 from engine.training.record_real import families, prepare
 from engine.training.record_rows import Rows, ridge
+from engine.training.record_starts import draw_tasks
+from engine.training.record_starts import train as train_starts
 from engine.training.record_tasks import QUERIES, Batch, RealTable, draw_batch, read_tables
 from engine.training.records import cells_loss, train
 
@@ -148,3 +153,20 @@ def test_a_prepared_table_has_no_column_of_its_label(tmp_path):
     prepare(corpus / "tables" / "one.csv", "heart", tmp_path / "one.npz")
     (table,) = read_tables(tmp_path)
     assert table.x.shape == (80, 3) and set(np.unique(table.label)) == {0, 1}
+
+
+def test_starts_for_records_are_trained_on_rows_as_the_product_embeds_them(tmp_path):
+    config = {
+        "seed": 2,
+        "data": {"corpus": str(corpus_at(tmp_path)), "real": 0.5, "leave_out": [], "develop": ["kept apart"]},
+        "matching": {"steps": 3, "tasks": 2, "rate": 0.02, "context": 0},
+        "anil": {"steps": 3, "tasks": 2, "rate": 0.02, "inner_steps": 4, "rates": {"rows": 1.0, "bias": 0.2}},
+    }
+    files = train_starts(config, tmp_path / "out", lambda *said: None)
+    assert [file.name for file in files] == ["records-anil.safetensors", "records-matching.safetensors"]
+    assert load_start(files[0], "anil").steps == 4 and float(load_start(files[1], "matching").scale) != SCALE
+    assert "one" in files[0].with_suffix(".md").read_text("utf-8")
+    task = draw_tasks(np.random.default_rng(0), [], 0.0, 1)[0]
+    assert are_records(task.support.embeddings) and are_records(task.query)
+    own = task.support.embeddings[:, ROW_NUMBERS:]
+    assert torch.allclose(columns_of(own).embed(own), task.support.embeddings[:, :ROW_NUMBERS], atol=1e-5)
