@@ -44,7 +44,8 @@ def main() -> None:
         st.session_state["language"] = clicked.language
         st.rerun()
     if clicked.go == "tour":
-        tour.begin(page)
+        if not tour.begin(page):
+            state.go("projects")
         st.rerun()
     if clicked.go:
         state.go(clicked.go)

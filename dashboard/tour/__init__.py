@@ -17,24 +17,24 @@ from dashboard.steps.adapt_button import file_adapt, why_not
 from dashboard.tour.scenes import BY_ID, SCENES, Scene, in_order
 
 _HERE = Path(__file__).parent
+_WAITS = "tour-waits"  # in the session: the scene that waits for predictions
 ORDER = "presentation"  # the setting that keeps a presenter's scenes
 _tour = st.components.v2.component("handful_tour", js=(_HERE / "tour.js").read_text("utf-8"))
 
 
-def begin(page: Page, *, show: bool = False) -> None:
-    """Open the demo project at the first scene. Nothing happens where there is no demo project."""
+def begin(page: Page, *, show: bool = False) -> bool:
+    """Open the demo project at the first scene; False where there is no demo project."""
     demo = demo_project(page)
     if demo is None:
-        return
+        return False
     st.query_params.from_dict({"p": demo, "s": "label", "t": "0", **({"show": "1"} if show else {})})
+    return True
 
 
 def demo_project(page: Page) -> str | None:
-    """The synthetic scans' project: the first of the demo projects that holds scans."""
-    for project in page.store.projects():
-        if project.demo and not project.settings.get("table"):
-            return project.id
-    return None
+    """The synthetic scans' project: of the demo projects that hold scans the one with the most of them."""
+    demos = [p.id for p in page.store.projects() if p.demo and not p.settings.get("table")]
+    return max(demos, key=lambda project: len(page.store.cases(project)), default=None)
 
 
 def presenting() -> bool:
@@ -56,16 +56,20 @@ def show(page: Page) -> None:
     number = _number()
     if number is None or page.project is None:
         return
+    if not page.project.demo:  # they went on with cases of their own
+        _end()
     script = scenes(page)
     number = min(number, len(script) - 1)
     scene = script[number]
+    waits = scene.needs_run and page.run is None
+    _go_on_waiting(page, scene, number, waits)
     words, counts = page.words, {"count": len(page.cases), "labelled": len(page.labelled)}
     clicked = _tour(
         key="tour",
         data={
-            "target": scene.target,
+            "targets": list(scene.targets),
             "title": words(f"tour.{scene.id}_title", **counts),
-            "text": words(f"tour.{scene.id}_text", **counts),
+            "text": words("tour.waiting" if waits else f"tour.{scene.id}_text", **counts),
             "place": words("tour.place", number=number + 1, total=len(script)),
             "first": number == 0,
             "last": number == len(script) - 1,
@@ -124,15 +128,58 @@ def _arrive(page: Page, scene: Scene, number: int) -> None:
     """Go to a scene. One that shows predictions has Adapt pressed first, if nobody did, and waits for it there."""
     st.query_params["t"] = str(number)
     waits = scene.needs_run and page.run is None
-    if waits and not _adapting(page) and why_not(page) is None:
-        file_adapt(page)
+    if waits:
+        st.session_state[_WAITS] = {"scene": number, "pressed": _press_adapt(page)}
+    _open_case(page, scene)
     state.go("adapt" if waits else scene.step)
     st.rerun()
 
 
-def _adapting(page: Page) -> bool:
-    job = page.queue.latest("adapt", page.project.id)
-    return job is not None and job.alive
+def _go_on_waiting(page: Page, scene: Scene, number: int, waits: bool) -> None:
+    """Where a scene waits for predictions: press Adapt once the scans are ready, go to the scene once it ran."""
+    waiting = st.session_state.get(_WAITS)
+    if waiting is None or waiting["scene"] != number:
+        return
+    if not waits:
+        del st.session_state[_WAITS]
+        _open_case(page, scene)
+        state.go(scene.step)
+        st.rerun()
+    if waiting["pressed"]:
+        return
+    if _press_adapt(page):
+        waiting["pressed"] = True
+        st.rerun()
+
+    @st.fragment(run_every=1.0)
+    def until_ready() -> None:
+        if why_not(page) is None:
+            st.rerun()
+
+    until_ready()
+
+
+def _press_adapt(page: Page) -> bool:
+    """As a person would; False where something is missing yet."""
+    if why_not(page) is not None:
+        return False
+    file_adapt(page)
+    return True
+
+
+def _open_case(page: Page, scene: Scene) -> None:
+    """Open the case that the scene is about; the first of the list where it is about none."""
+    st.query_params.pop("c", None)
+    state.go(case=case_of(page, scene))
+
+
+def case_of(page: Page, scene: Scene) -> str | None:
+    """The predicted case that a scene is about: the surest, or the least sure of those unlike anything labelled."""
+    by_sureness = sorted(page.predictions.values(), key=lambda p: p.sureness)
+    fitting = [p.case for p in by_sureness if p.case in page.by_id and p.unlike == (scene.case == "unlike")]
+    if not scene.case or not fitting:
+        return None
+    return fitting[0 if scene.case == "unlike" else -1]
 
 
 def _end() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from dashboard.tour import ORDER
-from dashboard.tour.scenes import SCENES, in_order
+from dashboard.predicted import Predicted
+from dashboard.tour import ORDER, case_of
+from dashboard.tour.scenes import SCENES, Scene, in_order
 from dashboard.words import table
 from tests.dashboard.test_steps import adapted, open_step
 
@@ -30,6 +33,8 @@ def test_every_scene_draws_before_and_after_a_run(project, show):
     from tests.dashboard.test_steps import APP
 
     store, project_id = project
+    with store.write() as db:
+        db.execute("update project set demo = 1")
     for ran in (False, True):
         if ran:
             adapted(store, project_id)
@@ -50,6 +55,43 @@ def test_the_tour_begins_on_the_demo_project_at_its_first_scene(project):
     page.button(key="tour-begin").click().run()
     asked = {key: value if isinstance(value, str) else value[0] for key, value in page.query_params.items()}
     assert asked == {"p": demo.id, "s": "label", "t": "0"}
+
+
+def test_the_tour_walks_the_demo_of_scans_that_has_most_of_them(project):
+    """And ends where somebody goes on with a project of their own."""
+    store, own = project
+    few, many = (store.create_project(name, ["a", "b"], demo=True).id for name in ("Few", "Many"))
+    store.add_case(few, store.cases(own)[0].case)
+    for each in store.cases(own)[:2]:
+        store.add_case(many, each.case)
+    table = store.create_project("Rows", ["a", "b"], demo=True, settings={"table": "t"}).id
+    for each in store.cases(own):
+        store.add_case(table, each.case)
+    page = open_step(own, "projects")
+    page.button(key="tour-begin").click().run()
+    assert page.query_params["p"] in (many, [many])
+    page.query_params["p"] = own
+    page.run()
+    assert "t" not in page.query_params
+
+
+def test_a_scene_is_about_a_case_of_its_kind(project):
+    """The surest that is like the labelled ones; the first of those that are unlike all of them."""
+    store, project_id = project
+    adapted(store, project_id)
+    raw = next(iter(store.predictions(store.latest_run(project_id).id).values()))
+    one = Predicted.from_json(raw)
+    scores = {"a": (0.9, False), "b": (0.6, False), "c": (0.99, True), "d": (0.7, True)}
+    said = {
+        case: replace(one, case=case, unlike=unlike, scores={"smooth": score, "spiculated": 1 - score})
+        for case, (score, unlike) in scores.items()
+    }
+    page = SimpleNamespace(predictions=said, by_id=said)
+    assert case_of(page, Scene("x", "evidence", (), case="surest")) == "a"
+    assert case_of(page, Scene("x", "evidence", (), case="unlike")) == "d"
+    assert case_of(page, Scene("x", "evidence", ())) is None
+    page = SimpleNamespace(predictions={"a": said["a"]}, by_id=said)
+    assert case_of(page, Scene("x", "evidence", (), case="unlike")) is None
 
 
 def test_a_presenter_moves_a_scene_and_leaves_one_out(project):

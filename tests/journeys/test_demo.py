@@ -7,9 +7,12 @@ import csv
 import numpy as np
 import pytest
 
+from dashboard.tour.scenes import SCENES
+from dashboard.words import table
 from engine.intake import load_case, load_volume
 from engine.phantoms.demo import match_demo
 from engine.projects.store import Store
+from tests.axe import grave
 from tests.journeys.conftest import serve
 from tests.journeys.walking import VIEWER_READY, adapt, draw_map, go, label, wait_until_idle
 
@@ -158,6 +161,8 @@ def test_every_step_fits_its_window_without_scrolling(
             "[document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]"
         )
         assert across <= 0 and down <= 0, f"{step} scrolls by {across} x {down}"
+        found = grave(page)
+        assert not found, step + ":\n" + "\n".join(found)
         assert not page.broke, page.broke
 
 
@@ -181,3 +186,70 @@ def test_a_label_given_by_key_survives_a_second_tab(served, store, open_page):
     label(page, number, "1", "nodule")
     other = open_page(f"{served.url}/?p={project}&s=label")
     other.locator(f"button.item:has-text('Case {number:02d}') .tag:has-text('nodule')").wait_for()
+
+
+def test_the_tour_is_walked_from_24_studies_to_a_project_of_ones_own_and_the_demo_is_as_new_again(
+    served, store, open_page, picture
+):
+    """Every mark points at something on the real page, Adapt really runs; then one click, and nothing of it is left."""
+    wait_until_idle(served)
+    demo = store.projects()[1].id
+    store.reset_project(demo)
+    first = store.labels(demo)
+    page = open_page(served.url)
+    page.locator("[data-step=tour]").click()
+    words = table("en")
+    for number, scene in enumerate(SCENES, start=1):
+        page.get_by_text(f"{number} of {len(SCENES)}", exact=True).wait_for()
+        title = words[f"tour.{scene.id}_title"].format(count=24)
+        page.locator("#hf-tour h2", has_text=title).wait_for()
+        page.locator(", ".join(scene.targets)).first.wait_for()
+        page.locator("#hf-tour .ring").wait_for(state="visible")
+        outside = page.locator("#hf-tour .card").evaluate(
+            "c => { const b = c.getBoundingClientRect();"
+            " return b.left < 0 || b.top < 0 || b.right > innerWidth || b.bottom > innerHeight; }"
+        )
+        assert not outside, scene.id
+        if scene.needs_run and scene.step == "evidence":
+            page.get_by_text("The check in figures").wait_for()
+        picture(page, f"tour-{number:02d}-{scene.id}")
+        if scene.id == "viewer":
+            page.locator("#hf-tour [data-move=back]").click()
+            page.get_by_text(f"{number - 1} of {len(SCENES)}", exact=True).wait_for()
+            page.locator("#hf-tour .go").click()
+            page.get_by_text(f"{number} of {len(SCENES)}", exact=True).wait_for()
+        page.locator("#hf-tour .go").click()
+    page.locator("#hf-tour").wait_for(state="detached")
+    run = store.latest_run(demo)
+    assert len(store.predictions(run.id)) == 24 - len([v for v in first.values() if v])
+    assert any(p["unlike_flag"] for p in store.predictions(run.id).values())  # the scene about it has its case
+    page.keyboard.type("Ours")  # the last scene leaves the keyboard in the name of a new project
+    page.locator(".st-key-make-project button").click()
+    page.locator("nav [data-step=gather][aria-current=step]").wait_for()
+    assert store.projects()[-1].name == "Ours"
+
+    store.set_label(demo, next(c.id for c in store.cases(demo) if c.id not in first), "nodule")
+    store.set_project_settings(demo, learner="maml")
+    page.locator("[data-step=projects]").click()
+    page.locator(f".st-key-project-{demo}").get_by_text("10 labelled").wait_for()
+    page.locator(f".st-key-reset-{demo} button").click()
+    page.locator(f".st-key-project-{demo}").get_by_text("9 labelled").wait_for()
+    assert {c: v for c, v in store.labels(demo).items() if v} == {c: v for c, v in first.items() if v}
+    assert store.latest_run(demo) is None
+    assert store.project(demo).settings == {}
+    assert not page.broke
+
+
+def test_a_tour_that_has_gone_astray_begins_again_or_ends(served, open_page):
+    page = open_page(served.url)
+    page.locator("[data-step=tour]").click()
+    page.locator("#hf-tour .go").click()
+    page.get_by_text(f"2 of {len(SCENES)}", exact=True).wait_for()
+    page.reload()
+    page.get_by_text(f"2 of {len(SCENES)}", exact=True).wait_for()
+    page.keyboard.press("Escape")
+    page.locator("#hf-tour").wait_for(state="detached")
+    page.goto(page.url + f"&t={len(SCENES) - 1}")
+    page.locator("#hf-tour [data-move=restart]").click()
+    page.get_by_text(f"1 of {len(SCENES)}", exact=True).wait_for()
+    assert not page.broke
