@@ -26,7 +26,7 @@ from engine.nouns import Place
 
 NEIGHBOURS_SHOWN = 4
 NEIGHBOURS_HEIGHT = 150
-FITS = 8  # letters of a class's name beside its bar at 1024 pixels; a Chinese one takes the room of two
+FITS = 6  # letters of a class's name beside its bar at 1024 pixels; a Chinese one takes the room of two
 VIEWER_HEIGHT = "calc(100vh - 316px)"  # the window less bar, foot, margins and the row of neighbours
 
 
