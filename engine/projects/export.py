@@ -1,6 +1,6 @@
 """A project as one file that opens elsewhere: a zip of its cases, what was said of them, and its runs.
 
-    project.json              what it is, its classes, labels, places, regions, runs, and every file's SHA-256
+    project.json              what it is, its classes, what each reader said, its runs, and every file's SHA-256
     cases/<id>/voxels.npy, case.json, *.npz, thumb.png
     tables/<id>/...           of a project of rows; see `table_files`
 
@@ -27,6 +27,7 @@ import numpy as np
 from engine.nouns import Case, Place
 from engine.projects import table_files
 from engine.projects.database import StoreError
+from engine.projects.mark_travel import all_marks, file_marks
 from engine.sentences import say
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def _describe(store: Store, project: str, files: Mapping[str, Any]) -> dict[str,
         "labels": {case: value for case, value in store.labels(project).items() if value is not None},
         "places": {case: [place.to_json() for place in each] for case, each in store.places(project).items()},
         "regions": {case: region.to_json() for case, region in store.regions(project).items()},
+        "marks": all_marks(store, project),  # labels, places and regions above are its newest, for an earlier Handful
         "runs": runs[::-1],
         "files": dict(files),
     }
@@ -216,7 +218,10 @@ def _file(
                 (staging / case.id / "case.json").write_text(json.dumps(case.to_json(), ensure_ascii=False), "utf-8")
                 (staging / case.id).replace(cases_dir / case.id)
             store.add_case(project.id, case, reader=reader)
-        _file_marks(store, project.id, about, cases, reader)
+        if "marks" in about:
+            file_marks(store, project.id, about["marks"], cases, reader=reader)
+        else:
+            _file_newest(store, project.id, about, cases, reader)
         for run in about["runs"]:
             store.file_run(project.id, run["record"], dict(_known(run["predictions"], cases)), reader=reader)
     except Exception:  # whatever it was, half a project must not stay
@@ -227,7 +232,8 @@ def _file(
     return project.id
 
 
-def _file_marks(store: Store, project: str, about: Mapping[str, Any], cases: Mapping[str, Case], reader: str) -> None:
+def _file_newest(store: Store, project: str, about: Mapping[str, Any], cases: Mapping[str, Case], reader: str) -> None:
+    """What a file of an earlier Handful tells: the newest word on each case, whoever said it."""
     for case, value in _known(about["labels"], cases):
         if isinstance(value, float):
             store.set_number(project, case, value, reader=reader)

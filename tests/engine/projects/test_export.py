@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.nouns import Place
-from engine.projects import UNSURE, Store, StoreError
+from engine.projects import UNSURE, Store, StoreError, blind
 from tests.engine.projects.conftest import make_case, write_case
 
 
@@ -57,6 +57,55 @@ def test_a_project_opens_elsewhere_as_it_was(store, project, cases_dir, exported
     assert [p for p in there.iterdir() if p.name.startswith(".")] == []
 
 
+def test_every_readers_words_travel_also_what_was_said_before_the_blind_was_lifted(
+    store, project, cases_dir, elsewhere, tmp_path
+):
+    """Three readers, an undo, a cleared label, a class renamed and one removed: all is there as it is here."""
+    for i in range(6):
+        for name, at in (("AB", 0), ("CD", i % 2), ("EF", 1)):
+            store.set_label(project.id, f"case{i}", project.classes[at], reader=name)
+    store.set_place(project.id, "case0", Place((1, 2, 3)), reader="AB")
+    store.set_place(project.id, "case0", Place((7, 8, 9)), reader="CD")
+    store.set_region(project.id, "case1", Place((0, 0, 0), (9, 9, 9), "box"), reader="EF")
+    blind.begin(store, project.id, reader="AB")
+    store.set_label(project.id, "case5", UNSURE, reader="CD")
+    store.undo(project.id, reader="CD")
+    store.set_label(project.id, "case4", None, reader="EF")
+    blind.lift(store, project.id, reader="AB")
+    store.set_label(project.id, "case3", "smooth", reader="EF")  # after they have talked
+    store.rename_class(project.id, "spiculated", "spiky")
+    file = store.export_project(project.id, tmp_path / "read.handful", cases_dir)
+    opened = elsewhere.import_project(file, tmp_path / "elsewhere" / "cases", reader="GH")
+    until = blind.lifted(elsewhere.project(opened).settings)
+    assert until == blind.lifted(store.project(project.id).settings)
+    assert elsewhere.readers(opened) == store.readers(project.id)
+    for name in (None, "AB", "CD", "EF"):
+        for when in (None, until):
+            own = {"reader": name, "until": when}
+            assert elsewhere.labels(opened, **own) == store.labels(project.id, **own)
+        assert elsewhere.places(opened, reader=name) == store.places(project.id, reader=name)
+        assert elsewhere.regions(opened, reader=name) == store.regions(project.id, reader=name)
+    assert elsewhere.undo(opened).value == store.undo(project.id).value == "spiky"
+    assert elsewhere.verify_audit().whole
+
+
+def test_numbers_of_two_readers_travel(store, cases_dir, elsewhere, tmp_path):
+    measured = store.create_project("Volumes", settings={"target": "number", "unit": "mL"}).id
+    store.add_case(measured, make_case(0))
+    store.set_number(measured, "case0", 3.5, reader="AB")
+    store.set_number(measured, "case0", 4.0, reader="CD")
+    file = store.export_project(measured, tmp_path / "volumes.handful", cases_dir)
+    opened = elsewhere.import_project(file, tmp_path / "elsewhere" / "cases")
+    assert [elsewhere.labels(opened, reader=name)["case0"] for name in ("AB", "CD")] == [3.5, 4.0]
+
+
+def test_a_file_of_an_earlier_handful_opens_with_its_newest_labels(store, project, exported, elsewhere, tmp_path):
+    earlier = _rewritten(exported, tmp_path / "earlier.handful", lambda m: _earlier(m, lambda about: None))
+    opened = elsewhere.import_project(earlier, tmp_path / "elsewhere" / "cases", reader="GH")
+    assert elsewhere.labels(opened, reader="GH") == {"case0": "smooth", "case2": UNSURE}
+    assert elsewhere.places(opened) == store.places(project.id)
+
+
 def test_opening_where_the_cases_are_already_makes_a_second_project_of_the_same_cases(store, exported, cases_dir):
     opened = store.import_project(exported, cases_dir)
     assert len(store.projects()) == 2
@@ -91,6 +140,11 @@ def _about(members, edit):
     members["project.json"] = json.dumps(about).encode()
 
 
+def _earlier(members, edit):
+    """As an earlier Handful wrote it: the newest of all readers and no marks of each."""
+    _about(members, lambda about: (about.pop("marks"), edit(about)))
+
+
 CHANGES = {
     "no description": lambda m: m.pop("project.json"),
     "description is no JSON": lambda m: m.update({"project.json": b"{"}),
@@ -106,9 +160,15 @@ CHANGES = {
     ),
     "too large": lambda m: _about(m, lambda a: a["files"]["cases/case0/voxels.npy"].update(bytes=10**15)),
     "other shape": lambda m: _about(m, lambda a: a["cases"][0].update(shape=[9, 9, 9])),
-    "label of no class": lambda m: _about(m, lambda a: a["labels"].update(case0="lumpy")),
-    "labels are a list": lambda m: _about(m, lambda a: a.update(labels=[1])),
-    "place without a centre": lambda m: _about(m, lambda a: a["places"].update(case0=[{"shape": "point"}])),
+    "label of no class": lambda m: _earlier(m, lambda a: a["labels"].update(case0="lumpy")),
+    "labels are a list": lambda m: _earlier(m, lambda a: a.update(labels=[1])),
+    "place without a centre": lambda m: _earlier(m, lambda a: a["places"].update(case0=[{"shape": "point"}])),
+    "mark of no class": lambda m: _about(m, lambda a: a["marks"][0].update(value="lumpy")),
+    "mark of another kind": lambda m: _about(m, lambda a: a["marks"][0].update(kind="verdict")),
+    "mark takes back a later one": lambda m: _about(m, lambda a: a["marks"][0].update(undoes=1)),
+    "mark without a time": lambda m: _about(m, lambda a: a["marks"][0].update(at="yesterday")),
+    "reader is a page": lambda m: _about(m, lambda a: a["marks"][0].update(reader="x" * 500)),
+    "place is a number": lambda m: _about(m, lambda a: a["marks"][2].update(value=3)),
     "note nobody knows": lambda m: _about(m, lambda a: a["cases"][0].update(notes=[{"key": "evil", "values": {}}])),
     "flat geometry": lambda m: _about(m, lambda a: a["cases"][0]["geometry"].update(spacing_mm=[0, 0, 0])),
 }
