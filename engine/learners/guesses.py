@@ -50,7 +50,7 @@ def fit(support: Tensor, targets: Tensor) -> tuple[Tensor, Fitted]:
     mean = targets.mean(-1, keepdim=True)
     for name, strengths in KERNELS:
         centre, own = _centred(name, support)
-        values, vectors = torch.linalg.eigh(own)
+        values, vectors = (x.to(own) for x in torch.linalg.eigh(own.double()))  # single precision can give NaN here
         values = values.clamp(min=0)
         turned = (vectors.mT @ (targets - mean).unsqueeze(-1)).squeeze(-1)  # (..., n)
         weights = []

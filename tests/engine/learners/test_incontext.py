@@ -166,3 +166,12 @@ def test_numbers_are_learned_with_an_interval_that_holds_most_new_ones():
     assert error < 0.5 * (y[24:] - support.targets.mean()).square().mean()
     low, high = adapted.interval(query)
     assert ((low <= y[24:]) & (y[24:] <= high)).float().mean() > 0.6
+
+
+def test_a_table_of_one_column_with_three_values_has_finite_guesses():
+    """Such kernels have many equal eigenvalues, at which LAPACK's single precision gave NaN."""
+    column = torch.tensor([-1, -1, 0, 1, 0, 0, 0, 1, 1, 0, -1, 0, 1, -1]) * 1.75**0.5
+    cells = torch.stack([column, torch.zeros(14)], 1)[None]
+    targets = torch.tensor([[-1.0] * 7 + [1.0] * 7])
+    left_out, asked = guesses(cells, targets, cells)
+    assert torch.isfinite(left_out).all() and torch.isfinite(asked).all()
