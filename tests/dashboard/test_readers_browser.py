@@ -12,6 +12,7 @@ import pytest
 from engine.jobs.work import readers as readers_job
 from engine.jobs.work import rooms
 from engine.jobs.work.looks import Look
+from tests.axe import grave
 from tests.dashboard.serving import page_server
 
 PAGE = Path(__file__).resolve().parents[2] / "dashboard" / "asgi.py"
@@ -99,6 +100,7 @@ def test_two_readers_label_blind_and_are_compared(served, project, sit_down, mon
     run_filed(served, monkeypatch, tmp_path)
     second.get_by_text("AB and CD agree on 5 of 6 cases labelled by both (36 to 100 %)").wait_for()
     second.locator(".st-key-readers-table .js-plotly-plot").wait_for()
+    assert not grave(second)
     assert second.locator("button.item").count() == 0  # which case it is stays hidden
     second.locator(".st-key-lifting button").first.click()
     second.locator(".st-key-lift-blind button").click()

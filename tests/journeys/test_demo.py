@@ -57,6 +57,7 @@ def test_from_a_labelled_demo_to_maps_and_a_correction(served, store, open_page,
     picture(page, "adapt")
     draw_map(page)
     picture(page, "evidence")
+    assert not grave(page)
     run = store.latest_run(project)
     predictions = store.predictions(run.id)
     assert run.record["look"] == "place"
@@ -92,6 +93,7 @@ def test_all_methods_are_compared_one_is_chosen_and_its_steps_are_walked_through
     page.reload()  # a comparison goes on without the page, and is found again
     page.locator(".hf-squares").wait_for()
     picture(page, "compare")
+    assert not grave(page)
     found = store.latest_run(project).record["comparison"]
     assert {"protonet", "maml", "nearest", "logistic"} <= {row["name"] for row in found["methods"]}
     own = store.latest_run(project).record
