@@ -7,7 +7,7 @@ from torch import Tensor
 
 from engine.jobs.work.row_data import RowData
 from engine.tables.molecule_reading import fragments_of
-from engine.tables.molecules import BITS
+from engine.tables.molecules import BITS, COUNTS
 from engine.tables.rows import Rows, texts_of
 
 
@@ -24,6 +24,18 @@ def atom_weights(data: RowData, row: int, rows: Rows, single: Tensor) -> dict[st
         amounts = single[first : first + BITS].double().numpy()
         smiles = texts_of(data.table.frame[column].iloc[[row]]).iloc[0]
         found[column] = spread_over_atoms(amounts, fragments_of(str(smiles)))
+    return found
+
+
+def shown_by_atoms(rows: Rows, data: RowData, single: Tensor) -> dict[str, float]:
+    """{column: share in 0..1 of what a structure's counts say, by size, that stands on atoms}: circular fragments do,
+    structural keys count things of the whole molecule and have no place in the drawing."""
+    found = {}
+    for column in data.molecules:
+        first = rows.columns.index(column)
+        amounts = single[first : first + COUNTS].double().abs()
+        total = float(amounts.sum())
+        found[column] = float(amounts[:BITS].sum()) / total if total > 0 else 1.0
     return found
 
 

@@ -12,7 +12,7 @@ import torch
 from engine.evidence.row_answer import answer_of, bars_of, inputs_of, plain_row
 from engine.evidence.row_attribution import attribute
 from engine.jobs.work import rooms
-from engine.jobs.work.atoms import atom_weights
+from engine.jobs.work.atoms import atom_weights, shown_by_atoms
 from engine.jobs.work.row_look import position
 from engine.jobs.work.row_model import RowModel, as_is, case_of, row_model
 from engine.nouns import Case, Note
@@ -29,7 +29,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     Result: {"base", "output" (log-odds of the target, or the number), "base_probability", "probability" (null for a
     number), "target", "unit", "left_over", "columns": [{"column", "part", "text", "unit", "amount"}] largest first,
     "neighbours": [{"case", "label", "distance", "different"}], "typical": [{"class", "case", "distance", "different"}],
-    "atoms": {column: [weight an atom, -1..1]}}.
+    "atoms": {column: [weight an atom, -1..1]}, "atoms_share": {column: share of the structure's say on atoms}}.
     """
     report(0, 1, Note("work.explaining").to_json())
     model, method = row_model(args["run"]), args.get("method", "ig")
@@ -58,6 +58,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         "neighbours": [beside(model, case, n, {"label": n["label"]}) for n in prediction.get("neighbours", [])],
         "typical": [beside(model, case, t, {"class": t["label"]}) for t in prediction.get("typical", [])],
         "atoms": atom_weights(model.data, position(case), rows, single) if single is not None else {},
+        "atoms_share": shown_by_atoms(rows, model.data, single) if single is not None else {},
     }  # fmt: skip
 
 

@@ -133,23 +133,12 @@ def file_rows(
     report: Callable[..., None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Keep a sample of the table's rows as cases of a project. Raises Refusal; nothing is kept then."""
-    store = rooms.store()
     _check_project(project)
-    if label_from:
-        if label_from not in table.frame.columns:
-            raise Refusal(Note("refused.no_column", {"table": table.name, "column": label_from}))
-        dictionary = dictionary.change(label_from, role="label")
-    if not len(table):
-        raise Refusal(Note("refused.table_empty"))
-    if not any(entry.role in ("feature", "molecule") for entry in dictionary):
-        raise Refusal(Note("refused.no_feature", {"table": table.name}))
-    key = patient_key(rooms.settings().key_file)
+    dictionary = learnable(table, dictionary, label_from)
     numeric = bool(label_from) and is_number(dictionary, label_from, target)
     labels, notes = labels_of(table, label_from, numeric, MAX_CLASSES)
-    wanted = [i for i, label in enumerate(labels) if label is not None]
-    strata = ["" if labels[i] == "" else "number" if numeric else str(labels[i]) for i in wanted]
-    rows = np.array(wanted)[sample_rows(strata, patient_codes(table.take(np.array(wanted)), dictionary, key),
-                                        min(most, MOST_ROWS))]  # fmt: skip
+    key = patient_key(rooms.settings().key_file)
+    rows = _sampled(table, dictionary, labels, numeric, min(most, MOST_ROWS), key)
     if len(rows) < len(table):
         notes.append(Note("work.sampled", {"count": len(rows), "total": len(table)}))
     report(1, 3, Note("work.keeping").to_json())
@@ -158,16 +147,49 @@ def file_rows(
     data = row_data(table_id)
     notes += molecule_notes(data)
     report(2, 3, Note("work.keeping").to_json())
-    kind = "molecule" if data.molecules else "record"
-    columns = sum(entry.role in ("feature", "molecule") for entry in data.dictionary)
-    cases = [_case(table_id, i, data, kind, columns) for i in range(len(rows))]
+    cases = _cases(table_id, data, len(rows))
     given = {case.id: labels[row] for case, row in zip(cases, rows, strict=True) if labels[row] != ""}
     taught = _taught(cases, given, teach, numeric)
-    store.add_rows(project, cases, table=table_id, reader=reader)
+    rooms.store().add_rows(project, cases, table=table_id, reader=reader)
     settings: dict[str, Any] = {"table": table_id, "target": "number" if numeric else "class"}
     if numeric:
         settings["unit"] = dictionary[label_from].unit
-    store.set_project_settings(project, **settings)
+    rooms.store().set_project_settings(project, **settings)
+    _file_labels(project, table_id, given, taught, numeric, reader)
+    return {
+        "cases": len(cases), "table": table_id, "classes": list(rooms.store().project(project).classes),
+        "target": settings["target"], "labelled": len(taught), "held_back": len(given) - len(taught),
+        "notes": _json([*table.notes, *notes]),
+    }  # fmt: skip
+
+
+def learnable(table: Table, dictionary: Dictionary, label_from: str | None) -> Dictionary:
+    """The columns with `label_from` as the label. Raises Refusal where it is not there or nothing can be learned."""
+    if label_from:
+        if label_from not in table.frame.columns:
+            raise Refusal(Note("refused.no_column", {"table": table.name, "column": label_from}))
+        dictionary = dictionary.change(label_from, role="label")
+    if not len(table):
+        raise Refusal(Note("refused.table_empty"))
+    if not any(entry.role in ("feature", "molecule") for entry in dictionary):
+        raise Refusal(Note("refused.no_feature", {"table": table.name}))
+    return dictionary
+
+
+def _sampled(
+    table: Table, dictionary: Dictionary, labels: list[str | float | None], numeric: bool, most: int, key: bytes
+) -> np.ndarray:
+    """Positions of at most so many rows, patients whole, every class with its share."""
+    wanted = np.array([i for i, label in enumerate(labels) if label is not None])
+    strata = ["" if labels[i] == "" else "number" if numeric else str(labels[i]) for i in wanted]
+    return wanted[sample_rows(strata, patient_codes(table.take(wanted), dictionary, key), most)]
+
+
+def _file_labels(
+    project: str, table_id: str, given: Mapping[str, Any], taught: set[str], numeric: bool, reader: str
+) -> None:
+    """Classes where labels are classes, the labels that teach, and the others aside."""
+    store = rooms.store()
     if not numeric:
         have = store.project(project).classes
         for name in sorted(set(given.values()) - set(have), key=_natural):
@@ -176,11 +198,6 @@ def file_rows(
         json.dumps({case: label for case, label in given.items() if case not in taught}, ensure_ascii=False), "utf-8"
     )
     store.label_rows(project, {case: given[case] for case in taught}, reader=reader)
-    return {
-        "cases": len(cases), "table": table_id, "classes": list(store.project(project).classes),
-        "target": settings["target"], "labelled": len(taught), "held_back": len(given) - len(taught),
-        "notes": _json([*table.notes, *notes]),
-    }  # fmt: skip
 
 
 def is_number(dictionary: Dictionary, label: str, target: str | None = None) -> bool:
@@ -241,6 +258,13 @@ def _check_project(project: str) -> None:
         raise Refusal(Note("refused.project_of_scans"))
     if here:
         raise Refusal(Note("refused.project_has_table"))
+
+
+def _cases(table_id: str, data: Any, count: int) -> list:
+    """A case of each row of the kept table."""
+    kind = "molecule" if data.molecules else "record"
+    columns = sum(entry.role in ("feature", "molecule") for entry in data.dictionary)
+    return [_case(table_id, row, data, kind, columns) for row in range(count)]
 
 
 def _case(table_id: str, row: int, data: Any, kind: str, columns: int) -> Any:
