@@ -2,10 +2,13 @@
 
 A step after which the loss isn't a finite number is taken back and tried at half the size; the size stays halved.
 Each time is counted, so that the page can say it. What isn't finite at a millionth of the size never will be.
+Where the caller says so, a step that leaves the labelled cases worse explained than no step at all counts as too far
+as well: learned step sizes fit the tasks they were learned on, and a parabola forgives less than a softmax.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -22,15 +25,21 @@ MAX_HALVINGS = 20  # a step a million times smaller
 
 
 class Guard:
-    """Watches one adaptation of the method called `name`. `halvings`: how often a step was taken back."""
+    """Watches one adaptation of the method called `name`. `halvings`: how often a step was taken back.
 
-    def __init__(self, name: str):
-        self.name, self.shrink, self.halvings = name, 1.0, 0
+    `most`: what the loss may be at any step, in units of that at the start; infinity (the papers): anything finite.
+    """
+
+    def __init__(self, name: str, most: float = math.inf):
+        self.name, self.most, self.shrink, self.halvings = name, most, 1.0, 0
+        self.highest = math.inf
 
     def begin(self, value: Tensor) -> Tensor:
         """The loss at the start. Raises SupportError where even that is not finite: no step can help."""
         if not torch.isfinite(value):
             raise SupportError(Note("learners.diverged", {"name": self.name}))
+        if math.isfinite(self.most):
+            self.highest = self.most * float(value.detach())
         return value
 
     def step(self, loss: Loss, move: Callable[[float], Parameters]) -> tuple[Parameters, Tensor]:
@@ -39,7 +48,8 @@ class Guard:
         while True:
             moved = move(self.shrink)
             value = loss(moved)
-            if torch.isfinite(value):
+            finite, tried = bool(torch.isfinite(value)), self.halvings == MAX_HALVINGS
+            if finite and (tried or math.isinf(self.highest) or float(value.detach()) <= self.highest):
                 return moved, value
             self.shrink, self.halvings = self.shrink / 2, self.halvings + 1
             if self.halvings > MAX_HALVINGS:

@@ -17,6 +17,7 @@ the meta-gradient. `test_a_row_shared_by_all_classes_cancels_in_the_softmax` pro
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -108,6 +109,12 @@ def error(scores: Tensor, support: Support | NumberSupport) -> Tensor:
 
 def support_loss(parameters: dict[str, Tensor], support: Support | NumberSupport) -> Tensor:
     return error(scores(parameters, support.embeddings, support.embeddings), support)
+
+
+def most_loss(support: Support | NumberSupport) -> float:
+    """What a step may leave of the loss, in units of that at the start (`descent.Guard`). Rates are learned on classes,
+    where a softmax can't run away; the parabola of a number can, so there no step may be worse than none."""
+    return 1.0 if isinstance(support, NumberSupport) else math.inf
 
 
 def number_of_rows(support: Support | NumberSupport) -> int:

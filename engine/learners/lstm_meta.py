@@ -222,7 +222,7 @@ class LSTMMetaLearner(Learner):
     def _unroll(
         self, support: Support | NumberSupport, steps: int | None, trace: Trace
     ) -> tuple[Parameters, tuple[Note, ...]]:
-        guard = Guard(self.name)
+        guard = Guard(self.name, most=1.0)  # the rule's steps may swing wider with each (docs/learners.md)
         with torch.no_grad():
             theta = adapt_head(self.start or plain_lstm_start(), support, steps, trace, guard)
         return theta, guard.notes if self.start else (Note("learners.plain_start"), *guard.notes)

@@ -15,6 +15,7 @@ on sinusoids, or the dashboard's head over a cached embedding (`engine/learners/
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
@@ -39,16 +40,17 @@ def inner_loop(
     second_order: bool = True,
     trace: Trace | None = None,
     name: str = "MAML",
+    most: float = math.inf,
 ) -> tuple[Parameters, int]:
     """`steps` gradient steps from `start`; only the names in `rates` move.
 
     `rates[name]` (s,) holds a rate a step, the last one for all further steps. With `second_order` the result is
     differentiable through the steps. A step after which the loss isn't finite is taken back and tried at half the
-    rate, which stays halved (`descent.py`). Returns the adapted tensors and how often that happened; raises
-    SupportError if it never becomes finite. Tasks with tensors of their own (tasks, ...) can share one call: sum
-    their losses.
+    rate, which stays halved (`descent.py`; `most`: of the loss at the start). Returns the adapted tensors and how often
+    that happened; raises SupportError if it never becomes finite. Tasks with tensors of their own (tasks, ...) can
+    share one call: sum their losses.
     """
-    theta, guard = dict(start), Guard(name)
+    theta, guard = dict(start), Guard(name, most)
     for moving in rates:
         if not theta[moving].requires_grad:
             theta[moving] = theta[moving].detach().requires_grad_()
@@ -130,6 +132,7 @@ class MAML(Learner):
             second_order=False,
             trace=trace,
             name=self.name,
+            most=head.most_loss(support),
         )
         if halvings:
             notes += (Note("learners.step_halved", {"count": halvings}),)

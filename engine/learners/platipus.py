@@ -113,16 +113,24 @@ def objective(
 
 
 def sample(
-    distribution: Distribution, support: Loss, noise: Parameters, steps: int, *, trace: Trace | None = None
+    distribution: Distribution,
+    support: Loss,
+    noise: Parameters,
+    steps: int,
+    *,
+    trace: Trace | None = None,
+    most: float = math.inf,
 ) -> tuple[Parameters, int]:
     """Algorithm 2: models of the task, one for each entry of the noise's first axis, and how often a step was halved.
 
-    `support` is the loss summed over those models.
+    `support` is the loss summed over those models; `most` as in `inner_loop`.
     """
     p = informed(support, spread_out(distribution.mean, noise), distribution.gamma_p, second_order=False)
     theta = {n: t.detach() for n, t in draw(p, distribution.log_variance, noise).items()}
     rates = {n: r.detach() for n, r in distribution.rates.items()}
-    phi, halvings = inner_loop(support, theta, rates, steps, second_order=False, trace=trace, name="PLATIPUS")
+    phi, halvings = inner_loop(
+        support, theta, rates, steps, second_order=False, trace=trace, name="PLATIPUS", most=most
+    )
     return {n: t.detach() for n, t in phi.items()}, halvings
 
 
@@ -191,7 +199,8 @@ class Platipus(Learner):
         steps = len(learned.rates["rows"]) if steps is None else steps
         noise = noise_of(support, self.samples, seed)
         told = Trace(lambda step: trace.add(step.step, step.loss / self.samples))  # of a model, on average
-        phi, halvings = sample(of_task(learned, support), head_loss(support), noise, steps, trace=told)
+        most = head.most_loss(support)
+        phi, halvings = sample(of_task(learned, support), head_loss(support), noise, steps, trace=told, most=most)
         notes = () if self.start else (Note("learners.plain_start"),)
         if halvings:
             notes += (Note("learners.step_halved", {"count": halvings}),)

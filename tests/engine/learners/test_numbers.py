@@ -8,6 +8,7 @@ import torch
 from sklearn.linear_model import Ridge as SklearnRidge
 
 from engine.learners import NUMBER, NumberSupport, SupportError, adapt_number, learner, learners
+from engine.learners.maml import inner_loop
 from engine.learners.protocol import spread
 from engine.learners.ridge import STRENGTHS, hat, missed
 from engine.sentences import say
@@ -133,3 +134,11 @@ def test_what_cannot_be_learned_is_refused_in_a_sentence():
 
         learner("ridge").adapt(make_support())
     assert "不能学习类别" in say(refused.value.note, "zh")
+
+
+@pytest.mark.parametrize("most", [1.0, float("inf")])
+def test_a_rate_too_large_for_a_parabola_is_halved_where_no_step_may_be_worse_than_none(most):
+    """Curvature 1, so a rate of 3 doubles the distance at each step; half of it shrinks the distance."""
+    start, rates = {"w": torch.tensor(1.0)}, {"w": torch.tensor([3.0])}
+    theta, halvings = inner_loop(lambda p: p["w"] ** 2 / 2, start, rates, 6, second_order=False, most=most)
+    assert (halvings, float(theta["w"].detach())) == ((1, 0.5**6) if most == 1 else (0, 64.0))
