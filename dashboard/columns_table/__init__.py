@@ -10,14 +10,15 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.unseen import unseen
 from dashboard.words import Words
 
 _HERE = Path(__file__).parent
-_OUTBOX = _HERE.parent / "viewer" / "source" / "outbox.js"
+_SHARED = (_HERE.parent / "viewer" / "source" / "outbox.js", _HERE.parent / "element.js")
 _table = st.components.v2.component(
     "handful_columns_table",
     css=(_HERE / "table.css").read_text("utf-8"),
-    js=_OUTBOX.read_text("utf-8") + (_HERE / "table.js").read_text("utf-8"),
+    js="".join(p.read_text("utf-8") for p in (*_SHARED, _HERE / "table.js")),
 )
 
 
@@ -63,12 +64,5 @@ def columns_table(
         },
         on_events_change=lambda: None,
     )
-    sent = result.events
-    if not sent:
-        return []
-    seen = st.session_state.get(seen_key) or {}
-    last = seen["n"] if seen.get("mount") == sent["mount"] else 0
-    fresh = [raw for raw in sent["list"] if raw["n"] > last]
-    if fresh:
-        st.session_state[seen_key] = {"mount": sent["mount"], "n": fresh[-1]["n"]}
+    fresh = unseen(result.events, seen_key)
     return [Correction(raw["column"], raw["field"], raw["value"]) for raw in fresh if raw["draft"] == draft]

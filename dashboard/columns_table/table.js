@@ -13,13 +13,6 @@ export default function (component) {
   return () => table.leave();
 }
 
-function node(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
 const LEARNED = new Set(["feature", "molecule"]);
 const PLAIN = new Set(["feature", "ignored"]); // roles that nobody has to look at
 const OUT = new Set(["ignored", "identifier", "leak"]);

@@ -12,16 +12,18 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.viewer.component import LABELS, Event, _unseen
+from dashboard.unseen import unseen
+from dashboard.viewer.component import LABELS, Event, event_of
 from dashboard.words import Words
 
 _HERE = Path(__file__).parent
 _VIEWER = _HERE.parent / "viewer" / "source"
+_SHARED = (_VIEWER / "outbox.js", _VIEWER / "keys.js", _HERE.parent / "element.js")
 _card = st.components.v2.component(
     "handful_record_card",
     css=(_HERE / "card.css").read_text("utf-8"),
     # One module for the browser: how events travel and what a key means are the viewer's own.
-    js="".join(p.read_text("utf-8") for p in (_VIEWER / "outbox.js", _VIEWER / "keys.js", _HERE / "card.js")),
+    js="".join(p.read_text("utf-8") for p in (*_SHARED, _HERE / "card.js")),
 )
 
 
@@ -63,4 +65,5 @@ def record_card(
         },
         on_events_change=lambda: None,
     )
-    return [e for e in _unseen(result.events, seen_key) if e.case == case or e.key not in LABELS]
+    events = [event_of(raw) for raw in unseen(result.events, seen_key)]
+    return [e for e in events if e.case == case or e.key not in LABELS]

@@ -13,13 +13,6 @@ export default function (component) {
   return () => card.leave();
 }
 
-function node(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
 const SEARCH_FROM = 18; // lines; below it everything is seen at once
 
 class Card {

@@ -12,6 +12,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.unseen import unseen
 from dashboard.viewer.bundle import bundle_url
 from dashboard.words import Words
 from engine.nouns import Case, Geometry, Place
@@ -127,7 +128,7 @@ def viewer(
         regions=regions,
     )
     result = _main(key=key, data=data | {"seen": st.session_state.get(seen_key)}, on_events_change=lambda: None)
-    events = _unseen(result.events, seen_key)
+    events = [event_of(raw) for raw in unseen(result.events, seen_key)]
     # A label belongs to the case it was given on: a second quick key must not fall on the next case, not seen yet.
     return [e for e in events if e.kind != "key" or e.case == case["id"] or e.key not in LABELS]
 
@@ -178,19 +179,8 @@ def _overlay(overlay: Overlay | None) -> dict[str, Any] | None:
     }
 
 
-def _unseen(sent: Mapping[str, Any] | None, seen_key: str) -> list[Event]:
-    """The events not handled yet. The browser sends all that were not acknowledged, so quick keys are never lost."""
-    if not sent:
-        return []
-    seen = st.session_state.get(seen_key) or {}
-    last = seen["n"] if seen.get("mount") == sent["mount"] else 0
-    fresh = [raw for raw in sent["list"] if raw["n"] > last]
-    if fresh:
-        st.session_state[seen_key] = {"mount": sent["mount"], "n": fresh[-1]["n"]}
-    return [_event(raw) for raw in fresh]
-
-
-def _event(raw: Mapping[str, Any]) -> Event:
+def event_of(raw: Mapping[str, Any]) -> Event:
+    """An event as the browser sent it."""
     place = raw.get("place")
     return Event(raw["kind"], raw["case"], raw.get("key", ""), Place.from_json(place) if place else None)
 
