@@ -127,6 +127,9 @@ def _structure(page: Page, prediction: Predicted, records: Records, explained: M
     source = "data:image/svg+xml;base64," + base64.b64encode(drawn.encode()).decode()
     st.html(f'<div class="hf-structure"><img src="{source}" alt="{frame.html.escape(smiles, quote=True)}"></div>')
     frame.quiet(words("rows.atoms") if scaled else words("rows.atoms_none"))
+    share = (explained.get("atoms_share") or {}).get(records.molecule)
+    if share is not None:
+        frame.quiet(words("rows.atoms_share", percent=round(100 * share)))
 
 
 def _waterfall(page: Page, prediction: Predicted, explained: Mapping[str, Any]) -> None:

@@ -35,7 +35,7 @@ def show(page: Page, prediction: Predicted, records: Records, explained: Mapping
         words, row = page.words, page.row(prediction.case)
         frame.quiet(words("rows.what_if_hint"))
         turn = st.session_state.get("what-if-turn", 0)
-        answer = st.container()
+        answer = st.container(key="what-if-answer")
         key = f"what-if-columns-{prediction.case}"
         chosen = st.session_state.get(key) or _names(page, records, explained)
         values: dict[str, float | str] = {}

@@ -218,3 +218,4 @@ def test_atoms_that_tell_the_class_of_a_molecule_stand_out(home):
     assert len(weights) == text.count("C") + text.count("O")
     assert max(range(len(weights)), key=weights.__getitem__) >= len(weights) - 3  # in the acid group, at the end
     assert {b["part"] for b in told["columns"]} >= {"structure", "MolWt"}
+    assert 0 < told["atoms_share"]["smiles"] < 1  # structural keys speak too and have no atoms
