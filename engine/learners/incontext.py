@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from engine.learners.cells import CellNet, Memory
-from engine.learners.logistic import C_RECORDS, Logistic
+from engine.learners.logistic import Logistic
 from engine.learners.numbers import NumberFit, NumberSupport
 from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, SupportError, Trace
 from engine.learners.ridge import Ridge
@@ -26,6 +26,7 @@ from engine.learners.rows import are_records, own_numbers
 from engine.nouns import Note
 
 LINE = 0.5  # the line's share of an answer; not tuned
+C = 1.0  # of the line: chosen on the training families at 5, 10 and 20 rows a class (docs/records.md)
 MOST_COLUMNS = 60  # read; those that say most of the target. Trained with up to 32
 ASKED_AT_ONCE = 128  # rows
 
@@ -56,7 +57,7 @@ class InContext(Learner):
         signs = torch.stack([2.0 * (support.targets == c) - 1 for c in asked]).to(rows)  # (k, n)
         columns = telling(rows, signs)
         memory = remember(self.net, rows[:, columns], signs, False)
-        line = Logistic(C_RECORDS).adapt(replace(support, embeddings=rows))
+        line = Logistic(C).adapt(replace(support, embeddings=rows))
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
             """(m, d) -> (k, m) logits of each asked class, (m, k * width) where likeness is measured."""
