@@ -33,8 +33,8 @@ test: $(TEST_READY)  ## run every test (installs what tests need, Chromium too w
 test-tools:  ## install Chromium and DICOM tools from Debian, which browser tests and some readers' tests use
 	@.ci/test-tools
 
-bench: $(BENCH_READY)  ## print how fast: the viewer, an upload, Adapt, DICOM reading beside SimpleITK
-	@for each in viewer upload adapting dicom_reading; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+bench: $(BENCH_READY)  ## print how fast: the viewer, an upload, Adapt, what-ifs, DICOM reading beside SimpleITK
+	@for each in viewer upload adapting what_if dicom_reading; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 bench-learners: $(BENCH_READY)  ## print how fast the learners are, beside others where make bench-peers put them
 	@$(BIN)/python -m benchmarks.learners_speed

@@ -29,6 +29,7 @@ MOST_ROWS = 2000  # of a table in one project: a page lists them, and each is a 
 ROWS_OFFERED = 400
 TEACH = 10  # rows a class, where nothing else is said
 FEWEST_ROWS = 2
+OF_ONE = " = 1"
 
 
 def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], checkpoint_dir: Path) -> dict[str, Any]:
@@ -225,6 +226,8 @@ def labels_of(
             raise Refusal(Note("refused.label_one_value", {"column": column}))
         return ["" if value != value else float(value) for value in values], []
     names = [class_name(text) for text in texts_of(values)]
+    if {name for name in names if name} == {"0", "1"}:  # beside a row "1" says nothing; a person may rename it
+        names = [f"{class_name(column)[: MAX_NAME - len(OF_ONE)]}{OF_ONE[:-1]}{name}" if name else "" for name in names]
     spelled: dict[str, str] = {}
     names = [spelled.setdefault(name.casefold(), name) if name else "" for name in names]
     counts = Counter(name for name in names if name)

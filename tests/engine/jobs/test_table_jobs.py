@@ -201,6 +201,17 @@ def test_a_number_to_predict_gives_numbers_as_labels_and_a_unit(home):
     assert home.store.split(project).ready and len(held_back(result["table"], project)) == 68
 
 
+def test_classes_of_a_column_of_zeros_and_ones_are_called_after_it(home):
+    frame = pd.DataFrame({"age": range(40, 80), "readmitted within thirty days of " + "x" * 40: [0, 1] * 20})
+    table = table_of_frame(frame)
+    column = frame.columns[1]
+    project = open_table("Short", table, propose(table, label=column), teach=5)
+    classes = home.store.project(project).classes
+    assert len(set(classes)) == 2 and all(name.startswith("readmitted within") for name in classes)
+    assert classes[0].endswith(" = 0") and classes[1].endswith(" = 1")
+    assert set(held_back(home.store.project(project).settings["table"], project).values()) == set(classes)
+
+
 def test_visits_become_a_draft_with_a_row_a_patient_first(home):
     rng = np.random.default_rng(0)
     rows = [
