@@ -202,7 +202,7 @@ def test_a_number_to_predict_gives_numbers_as_labels_and_a_unit(home):
 
 
 def test_classes_of_a_column_of_zeros_and_ones_are_called_after_it(home):
-    frame = pd.DataFrame({"age": range(40, 80), "readmitted within thirty days of " + "x" * 40: [0, 1] * 20})
+    frame = pd.DataFrame({"age": [40 + i * 7 % 23 for i in range(40)], "readmitted within thirty days of " + "x" * 40: [0, 1] * 20})
     table = table_of_frame(frame)
     column = frame.columns[1]
     project = open_table("Short", table, propose(table, label=column), teach=5)
