@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.evidence.row_answer import STRUCTURE
 from engine.reports.facts import Facts
 from engine.reports.marks import class_mark
 from engine.reports.nouns import Bar, CaseBlock, Picture, Table, Text
@@ -13,6 +14,7 @@ from engine.reports.words import Words, number
 
 NEAR = 3  # labelled cases beneath a case
 COLUMNS = 8  # of a row: those that weigh most
+DIFFERENT = 4  # columns named in which a labelled row differs
 
 
 def case_block(facts: Facts, case: str, raw: Mapping[str, Any], shown: Shown, words: Words) -> CaseBlock:
@@ -21,18 +23,16 @@ def case_block(facts: Facts, case: str, raw: Mapping[str, Any], shown: Shown, wo
         predicted, bars = number(raw["value"]) + (f" {facts.unit}" if facts.unit else ""), ()
     else:
         predicted, bars = raw["predicted"], _bars(facts, raw)
-    title = str(facts.cases[case].case.kept.get("title", "")) if case in facts.cases else ""
-    name = f"{words.case(case)} · {title}" if title else words.case(case)
     near = tuple(raw.get("neighbours", ()))[:NEAR]
     pictures = _near(facts, near, shown, words)
     return CaseBlock(
-        words("case_heading", case=name, predicted=predicted),
+        words("case_heading", case=words.case(case), predicted=predicted),
         _picture(facts, case, predicted, shown, words),
         bars,
         _remarks(facts, case, raw, shown, words),
-        words("case_near") if near else "",
+        words("case_near") if pictures else "",
         pictures,
-        _table(near, shown, words) if not pictures else None,
+        () if pictures else _tables(near, predicted, shown, words),
     )
 
 
@@ -88,19 +88,33 @@ def _label(each: Mapping[str, Any]) -> str:
     return number(label) if isinstance(label, (int, float)) else str(label)
 
 
-def _table(near: tuple, shown: Shown, words: Words) -> Table | None:
-    """Of a row: what each column adds to the answer, then its neighbours."""
-    rows = [
-        (
-            str(each["column"]),
-            f"{each['text']} {each.get('unit') or ''}".strip(),
-            f"{each['amount']:+.3f}",
-        )
-        for each in sorted(shown.columns, key=lambda c: -abs(c["amount"]))[:COLUMNS]
-    ]
-    if rows:
+def _tables(near: tuple, predicted: str, shown: Shown, words: Words) -> tuple[tuple[str, Table], ...]:
+    """Of a row: what each column adds to the answer, and the labelled rows most like it."""
+    ranked = sorted(shown.columns, key=lambda c: -abs(c["amount"]))[:COLUMNS]
+    added = tuple((_column(each, words), _said(each, words), f"{each['amount']:+.3f}") for each in ranked)
+    different = {each["case"]: each.get("different", ()) for each in shown.beside}
+    like = tuple(
+        (words.case(n["case"]), _label(n), f"{n['distance']:.2f}",
+         words.listed(tuple(different.get(n["case"], ()))[:DIFFERENT]) or words("none"))
+        for n in near
+    )  # fmt: skip
+    told = []
+    if added:
         head = tuple(words(f"column_{c}") for c in ("name", "is", "amount"))
-        return Table(head, tuple(rows), (0.5, 0.3, 0.2))
-    rows = [(words.case(n["case"]), _label(n), words("case_distance", value=f"{n['distance']:.2f}")) for n in near]
-    head = tuple(words(f"column_{c}") for c in ("case", "label")) + ("",)
-    return Table(head, tuple(rows), (0.4, 0.3, 0.3)) if rows else None
+        told.append((words("case_columns", predicted=predicted), Table(head, added, (0.5, 0.3, 0.2))))
+    if like:
+        head = tuple(words(f"column_{c}") for c in ("case", "label", "distance", "different"))
+        told.append((words("case_near"), Table(head, like, (0.16, 0.2, 0.14, 0.5))))
+    return tuple(told)
+
+
+def _column(each: Mapping[str, Any], words: Words) -> str:
+    """A column's name; of a molecule its structure, or the property that is meant."""
+    part = each.get("part") or ""
+    if part == STRUCTURE:
+        return words("column_structure", column=each["column"])
+    return f"{each['column']} · {part}" if part else str(each["column"])
+
+
+def _said(each: Mapping[str, Any], words: Words) -> str:
+    return f"{each['text']} {each.get('unit') or ''}".strip() if each.get("text") else words("column_missing")

@@ -69,8 +69,8 @@ def _table(table: Table) -> str:
 def _case(block: CaseBlock) -> str:
     side = "".join(_bar(each) for each in block.bars) + "".join(_block(each) for each in block.remarks)
     near = f'<p class="quiet">{escape(block.near_heading)}</p>' if block.near_heading else ""
-    if block.table is not None:
-        side += near + _table(block.table)
+    for heading, table in block.tables:
+        side += f'<p class="quiet">{escape(heading)}</p>' + _table(table)
     main = _figure(block.picture, "main") if block.picture else ""
     tiles = "".join(_figure(each, "near") for each in block.near)
     side += f'{near}<div class="near-row">{tiles}</div>' if tiles else ""

@@ -56,7 +56,8 @@ class Picture:
 class CaseBlock:
     """One predicted case: its picture beside bars and remarks, the labelled cases it is most like beneath.
 
-    `near` without pictures (rows of a table) stand as words in `table`.
+    Of a row, which has no pictures, `tables` say what each column adds and which labelled rows are most like it, each
+    under a heading of its own.
     """
 
     heading: str
@@ -65,7 +66,7 @@ class CaseBlock:
     remarks: tuple[Text, ...]
     near_heading: str
     near: tuple[Picture, ...]
-    table: Table | None = None
+    tables: tuple[tuple[str, Table], ...] = ()
 
 
 Block = Heading | Text | Table | CaseBlock

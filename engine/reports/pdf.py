@@ -188,13 +188,12 @@ def _case(block: CaseBlock, styles: _Styles) -> KeepTogether:
     width = WIDTH if block.picture is None else WIDTH - PICTURE - GAP
     side: list[Flowable] = [_bars(block.bars, styles)] if block.bars else []
     side += [_text(each, styles) for each in block.remarks]
-    if block.near or block.table is not None:
-        side += [Spacer(1, 1.5 * mm), _paragraph(block.near_heading, styles.quiet)]
+    for heading, table in block.tables:
+        side += [Spacer(1, 1.5 * mm), _paragraph(heading, styles.quiet), _table(table, styles, width)]
     if block.near:
+        side += [Spacer(1, 1.5 * mm), _paragraph(block.near_heading, styles.quiet)]
         cells = [[_picture(each, NEAR - 2.4 * mm, styles) for each in block.near]]
         side.append(_beside(cells, [NEAR] * len(block.near)))
-    elif block.table is not None:
-        side.append(_table(block.table, styles, width))
     parts: list[Flowable] = [Spacer(1, 2 * mm), _paragraph(block.heading, styles.case)]
     if block.picture is not None:
         parts.append(_beside([[_picture(block.picture, PICTURE, styles), side]], [PICTURE + GAP, width]))

@@ -27,7 +27,8 @@ class Shown:
 
     `at` of `slices` is the slice of `picture`; `method` and `verdict` belong to its map. `closer`: the slice around the
     place that was looked at. `near`: the labelled cases beside it. `columns`: for rows of a table what each column adds
-    to the answer (the job explain_row's own list).
+    to the answer, and `beside` the labelled rows most like it with the columns in which they differ (both from the job
+    explain_row).
     """
 
     picture: bytes | None = None
@@ -38,6 +39,7 @@ class Shown:
     closer: bytes | None = None
     near: tuple[bytes | None, ...] = ()
     columns: tuple[Mapping[str, Any], ...] = field(default=())
+    beside: tuple[Mapping[str, Any], ...] = field(default=())
 
 
 def map_picture(volume: Volume, saliency: Saliency, place_mm: Sequence[float] | None) -> tuple[bytes, int]:

@@ -27,9 +27,13 @@ class Words:
         return f"reports.{key}" in table(self.language)
 
     def case(self, case_id: str) -> str:
-        """What people call a case: its number in the project."""
+        """What people call a case: its number in the project, as on the page; of a row its number in the table."""
         found = self._cases.get(case_id)
-        return self("case", number=found.number) if found else self("case_gone")
+        if found is None:
+            return self("case_gone")
+        if found.case.kind in ("record", "molecule"):
+            return self(f"case_{found.case.kind}", number=found.case.name)
+        return self("case", number=found.number)
 
     def method(self, name: str) -> str:
         key = f"learner_{name}"

@@ -149,13 +149,6 @@ def _patient(facts: Facts, case: str, words: Words) -> str:
     return (facts.cases[case].patient[:8] if case in facts.cases else "") or words("none")
 
 
-def case_name(facts: Facts, case: str, words: Words) -> str:
-    """ "Case 07", with a row's or molecule's own short name behind it."""
-    kept = facts.cases[case].case.kept if case in facts.cases else {}
-    title = str(kept.get("title", "")) if facts.cases and case in facts.cases else ""
-    return f"{words.case(case)} · {title}" if title else words.case(case)
-
-
 def _number_row(facts: Facts, case: str, raw: Mapping[str, Any], words: Words) -> tuple[str, ...]:
     unit = f" {facts.unit}" if facts.unit else ""
     interval = words("none")
@@ -163,14 +156,14 @@ def _number_row(facts: Facts, case: str, raw: Mapping[str, Any], words: Words) -
         interval = f"{number(raw['low'])} – {number(raw['high'])}{unit}"
     unlike = words("yes" if raw.get("unlike_flag") else "no")
     value = number(raw["value"]) + unit
-    return case_name(facts, case, words), _patient(facts, case, words), value, interval, unlike
+    return words.case(case), _patient(facts, case, words), value, interval, unlike
 
 
 def _class_row(facts: Facts, case: str, raw: Mapping[str, Any], words: Words) -> tuple[str, ...]:
     at = list(raw["classes"]).index(raw["predicted"])
     sets = facts.set_of(case)
     return (
-        case_name(facts, case, words),
+        words.case(case),
         _patient(facts, case, words),
         raw["predicted"],
         f"{raw['probabilities'][at]:.2f}",
@@ -253,7 +246,7 @@ def _labels(facts: Facts, words: Words) -> list[Block]:
     head = tuple(words(f"column_{c}") for c in ("case", "patient", "label", "reader", "when", "pointed"))
     rows = tuple(
         (
-            case_name(facts, each.case, words),
+            words.case(each.case),
             _patient(facts, each.case, words),
             each.label,
             reader_name(each.reader, words) if each.at is not None else words("none"),

@@ -59,7 +59,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
 def show(facts: Facts, case: str) -> Shown:
     """What is drawn of one predicted case; an empty one where it has no picture."""
     if case in facts.cases and facts.cases[case].case.kind in ROW_KINDS:
-        return Shown(columns=_columns(facts.run, case))
+        return _row(facts.run, case)
     if case not in facts.cases or facts.cases[case].case.kind not in PICTURED:
         return Shown()
     prediction = facts.predictions[case]
@@ -74,13 +74,14 @@ def show(facts: Facts, case: str) -> Shown:
     )
 
 
-def _columns(run: Run, case: str) -> tuple[Mapping[str, Any], ...]:
-    """What each column of a row adds to the answer; nothing where the run can't be asked any more."""
+def _row(run: Run, case: str) -> Shown:
+    """What each column of a row adds to the answer and which labelled rows are most like it; nothing where the run
+    can't be asked any more."""
     try:
         found = explain_row.run({"run": run.id, "case": case}, lambda *_: None, lambda: False, Path())
     except Refusal:
-        return ()
-    return tuple(found["columns"])
+        return Shown()
+    return Shown(columns=tuple(found["columns"]), beside=tuple(found["neighbours"]))
 
 
 def map_of(run: Run, case: str, volume: Volume) -> Saliency:
