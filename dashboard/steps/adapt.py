@@ -55,7 +55,9 @@ def _ready(page: Page) -> bool:
     if job is not None and job.state == "cancelled":
         frame.quiet(page.words("adapt.stopped"))
     if page.run is None:
-        frame.card(page.words("adapt.none"), quiet=page.words("adapt.none_number_hint" if page.numeric else "adapt.none_hint"))
+        frame.card(
+            page.words("adapt.none"), quiet=page.words("adapt.none_number_hint" if page.numeric else "adapt.none_hint")
+        )
         if st.button(page.words("adapt.go_label")):
             state.go("label")
             st.rerun()

@@ -37,7 +37,10 @@ def show(page: Page) -> None:
             with left:
                 label_list(page, "worklist")
             with centre:
-                frame.card(page.words("evidence.none"), quiet=page.words("adapt.none_number_hint" if page.numeric else "adapt.none_hint"))
+                frame.card(
+                    page.words("evidence.none"),
+                    quiet=page.words("adapt.none_number_hint" if page.numeric else "adapt.none_hint"),
+                )
         return
     case_id = page.case_id if page.case_id in predictions else _least_sure_first(predictions)[0].case
     prediction = predictions[case_id]
