@@ -349,6 +349,6 @@ METHODS = {
     "prototypes": lambda c: PrototypeMethod(c, Budget(900)),
     "matching": lambda c: MatchingMethod(c, Budget(1300)),
     "matching-context": lambda c: MatchingMethod(c, Budget(600), context=True),
-    "lstm": lambda c: LSTMMethod(c, Budget(60)),
-    "platipus": lambda c: PlatipusMethod(c, Budget(60)),
+    "lstm": lambda c: LSTMMethod(c, Budget(500)),
+    "platipus": lambda c: PlatipusMethod(c, Budget(300)),
 }
