@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.axe import grave
 from tests.journeys.conftest import serve
@@ -51,6 +52,24 @@ def test_a_wave_is_guessed_told_and_stepped_through_by_keyboard(served, open_pag
     assert "l=prototypes" in page.url and "step=" not in page.url
     assert page.broke == []
     assert all(address.startswith((served.url, "data:", "blob:", "ws")) for address in page.asked)
+
+
+def test_a_point_of_the_wave_is_pulled_by_hand_and_both_networks_follow(served, open_page):
+    page = open_page(f"{served.url}/?s=lessons&l=wave&step=3")
+    guess(page, "wave", 1)
+    marks = page.locator(".st-key-figure-wave .scatterlayer .trace:last-child .points path")
+    marks.nth(2).wait_for()
+    drawn = page.locator(".st-key-figure-wave .scatterlayer path.js-line").nth(2)
+    before, box = drawn.get_attribute("d"), marks.nth(2).bounding_box()
+    across, down = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(across, down)
+    page.mouse.down()
+    page.mouse.move(across, down - 60, steps=4)
+    page.mouse.up()
+    page.wait_for_url(re.compile("moved=3.*by="))
+    assert 2 <= float(re.search(r"by=([\d.]+)", page.url)[1]) <= 4
+    expect(drawn).not_to_have_attribute("d", before)
+    assert page.broke == []
 
 
 def test_a_wrong_label_moves_the_star_and_a_link_shows_it_to_others(served, open_page, picture):

@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.class_marks import NEUTRAL
+from dashboard.pull_points import pull_points
 from dashboard.steps.lessons.drawing import ink, lines, plain, show
-from dashboard.steps.lessons.scene import Lesson, Scene
+from dashboard.steps.lessons.scene import Lesson, Scene, put
 
 HEIGHT, REACH = 430, 7.5
 AFTER = 1  # the step whose error the sentences compare
@@ -42,6 +43,19 @@ def draw(scene: Scene) -> None:
             scene.say("told", step=step, **{name: f"{starts[name]['error'][step]:.2f}" for name in starts})
 
     walk()
+    pulled = pull_points("figure-wave", key="pull-wave")
+    if pulled:
+        put(**moved(scene, *pulled))
+        st.rerun()
+
+
+def moved(scene: Scene, point: int, height: float) -> dict[str, Any]:
+    """The settings that put a point (from 0) near the height it was pulled to; one point is wrong at a time."""
+    by = scene.plan.settings["by"]
+    already = scene.now["by"] if scene.now["moved"] == point + 1 else 0.0
+    wanted = height - scene.result["points"][point][1] + already
+    wanted = min(max(round(wanted / by.step) * by.step, by.low), by.high)
+    return {"moved": point + 1 if wanted else 0, "by": wanted}
 
 
 def figure(scene: Scene, step: int) -> go.Figure:
