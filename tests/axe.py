@@ -12,6 +12,7 @@ from pathlib import Path
 import axe_playwright_python
 
 GRAVE = ("critical", "serious")
+REST_MS = 2500
 # (rule, part of the element's selector, why it stands). What is ours is mended, not listed.
 EXCEPTIONS = (
     (
@@ -28,7 +29,15 @@ def _source() -> str:
 
 
 def grave(page) -> list[str]:
-    """Violations of impact serious or critical, a line each: rule, element, what is wrong."""
+    """Violations of impact serious or critical, a line each: rule, element, what is wrong.
+
+    What is only passing, while a part of the page is drawn anew and Streamlit fades the old one, is no violation: what
+    is found is looked at again when the page has come to rest.
+    """
+    return _look(page) and (page.wait_for_timeout(REST_MS) or _look(page))
+
+
+def _look(page) -> list[str]:
     if not page.evaluate("'axe' in window"):
         page.evaluate(_source())
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]

@@ -102,7 +102,7 @@ def test_cancel_stops_at_once_and_deletes(view, page, archive):
     newest = uploads(page, "cancelled")[0]
     assert not (page.data_dir / "uploads" / newest).exists()
     assert "runs with an upload: 0" in view.locator("body").inner_text()
-    view.get_by_role("button", name="Choose files").wait_for()
+    view.locator("button.choose").first.wait_for()
 
 
 def test_a_lost_connection_is_waited_out(view, page, archive):
