@@ -30,6 +30,7 @@ from engine.learners.matching import Matching
 from engine.learners.platipus import Platipus
 from engine.learners.reptile import Reptile
 from engine.learners.starts import save_start, start_file
+from engine.training.card import facts
 from engine.training.heads import (
     LearnedANIL,
     LearnedLSTM,
@@ -287,10 +288,9 @@ def card(name: str, file: Path, about: dict[str, str], sets: Sequence[Labelled])
         "licence": "Apache-2.0, as Handful",
         "sha256": f"`{hashlib.sha256(file.read_bytes()).hexdigest()}`",
     }
-    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return (
         f"# {file.name}\n\nWhere `{name}` starts in the dashboard: {numbers:,} numbers that were meta-trained "
-        f"({METHODS[name].paper}).\n\n| | |\n|---|---|\n{table}\n\n"
+        f"({METHODS[name].paper}).\n\n{facts(rows)}\n\n"
         "Limits: learned over pictures of many kinds; a task unlike all of them may want other numbers. Not a medical "
         "device.\n"
     )

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from engine.encoders.record import columns_of, digest
 from engine.learners import Support
 from engine.learners.starts import RECORDS, save_start, start_file
+from engine.training.card import facts
 from engine.training.heads import units
 from engine.training.learners import CHECK_SEED, CHECKED, MAKE, METHODS, SETTLE_SEED, detached
 from engine.training.logbook import Logbook
@@ -148,8 +149,7 @@ def card(name: str, file: Path, about: dict[str, str], real: Sequence[RealTable]
         "licence": "Apache-2.0, as Handful. No row is in the file",
         "sha256": f"`{hashlib.sha256(file.read_bytes()).hexdigest()}`",
     }
-    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return (
-        f"# {file.name}\n\nWhere `{name}` starts on rows of tables ({METHODS[name].paper}).\n\n| | |\n|---|---|\n"
-        f"{table}\n\nLimits: learned on tasks of two classes. Not a medical device.\n"
+        f"# {file.name}\n\nWhere `{name}` starts on rows of tables ({METHODS[name].paper}).\n\n"
+        f"{facts(rows)}\n\nLimits: learned on tasks of two classes. Not a medical device.\n"
     )

@@ -24,6 +24,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, huber_loss
 
 from engine.learners.cells import CellNet
 from engine.learners.starts import start_file
+from engine.training.card import facts
 from engine.training.logbook import Logbook
 from engine.training.loop import Report, Run
 from engine.training.record_real import load
@@ -135,9 +136,8 @@ def card(name: str, file: Path, about: dict[str, str], real: Sequence[RealTable]
         "4.0) and R packages (GPL). No row is in the weights' file",
         "sha256": f"`{hashlib.sha256(file.read_bytes()).hexdigest()}`",
     }
-    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return (
-        f"# {file.name}\n\n{WHAT[name]}\n\n| | |\n|---|---|\n{table}\n\n"
+        f"# {file.name}\n\n{WHAT[name]}\n\n{facts(rows)}\n\n"
         "Limits: learned from up to 80 labelled rows and 32 columns; what is larger is beyond what it was trained for. "
         "Not a medical device.\n"
     )
