@@ -104,6 +104,13 @@ export class Pane {
     this.viewport.render();
   }
 
+  /** Draws what is shown once more: the slice, and our marks when it is there. */
+  refresh() {
+    if (!this.viewport || !this.volumeId) return;
+    this.viewport.render();
+    this.draw();
+  }
+
   /** Applies window and inversion. */
   paint() {
     if (!this.viewport || !this.volumeId) return;

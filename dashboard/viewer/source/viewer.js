@@ -364,7 +364,8 @@ export class Viewer {
     if (!this.pane || !this.pane.viewport) return;
     for (const pane of this.scene.panes) pane.measure();
     theEngine().resize(true, true);
-    for (const pane of this.scene.panes) pane.draw();
+    // A canvas of a new size is empty, and Cornerstone does not draw a planar viewport again by itself.
+    for (const pane of this.scene.panes) pane.refresh();
   }
 
   /** What is held, for tests of leaks. */

@@ -109,6 +109,20 @@ def test_a_new_size_is_taken_over_and_stays_sharp(open_viewer):
     assert screen.rgb((slice_, 50, 90))[0] == pytest.approx(127.5, abs=2)
 
 
+def test_a_window_of_another_size_shows_the_picture_without_being_touched(open_viewer):
+    screen = open_viewer("case=plain")
+    slice_ = int(screen.state()["slice"])
+    screen.run("(v, w) => v.windowing.set(w)", [300, cases.value_at(slice_, 50, 90)])
+    screen.press("m")
+    screen.page.wait_for_selector(".stage[data-panes='3']")
+    screen.press("m")
+    screen.page.wait_for_selector(".stage[data-panes='1']")
+    for width, height in ((1024, 700), (1500, 900)):
+        screen.page.set_viewport_size({"width": width, "height": height})
+        screen.page.wait_for_timeout(600)
+        assert screen.rgb((slice_, 50, 90))[0] == pytest.approx(127.5, abs=2)
+
+
 def test_a_new_start_moves_and_the_same_start_leaves_a_person_where_they_are(open_viewer):
     screen = open_viewer('case=plain&start={"slice":5}')
     assert screen.state()["slice"] == "5"
