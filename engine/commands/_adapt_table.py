@@ -6,15 +6,23 @@ import argparse
 import hashlib
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.commands._tables import InFile, Source, named_learner, read_query, read_source, sentences
+from engine.commands._tables import (
+    InFile,
+    Source,
+    named_learner,
+    read_query,
+    read_source,
+    sentences,
+    unreadable_structures,
+)
 from engine.nouns import Note
-from engine.sentences import Refusal
+from engine.sentences import Refusal, say
 
 METHOD = "ig"  # one pass a row; the Shapley method takes a second or two for each
 
@@ -38,16 +46,21 @@ def adapt_table(args: argparse.Namespace) -> int:
     _check_map(saliency)
     if not args.query.is_file():
         raise Refusal(Note("commands.no_file", {"file": str(args.query)}))
+    from engine.learners import SupportError
+
     clock = Clock()
     source = read_source(args.support, label=args.label, patient=args.patient, smiles=args.smiles, target=args.target,
                          language=args.language)  # fmt: skip
     query = read_query(args.query, source, args.language)
     if not len(query.table):
         raise InFile(args.query.name, Note("commands.no_rows"), args.language)
-    method = named_learner(args.learner, numeric=source.numeric, molecules=bool(source.molecules))
+    method = named_learner(args.learner, source)
     clock.stop("reading")
     both = Both(source, query)
-    parts, notes = judge_all(args, both, method)
+    try:
+        parts, notes = judge_all(args, both, method)
+    except (Refusal, SupportError) as error:
+        raise InFile(args.support.name, error.note, args.language, unreadable_structures(source)) from error
     clock.stop("adapting")
     args.out.mkdir(parents=True, exist_ok=True)
     if saliency != "none":
@@ -199,7 +212,6 @@ def write_all(
     from engine.encoders import tabular
     from engine.learners.starts import start_file
     from engine.projects.csv_writer import write_csv
-    from engine.sentences import say
 
     source, query = both.source, both.query
     found = sorted(
@@ -217,7 +229,10 @@ def write_all(
     near = [[p.case, i + 1, n.case, n.label, n.distance] for p in predictions for i, n in enumerate(p.neighbours)]
     write_csv(args.out / "neighbours.csv", ["case", "rank", "neighbour", "label", "distance"], near, mark=False)
     said = sentences(source.notes, args.language, source.file) + sentences(query.notes, args.language, query.file)
-    said += [say(n, args.language) for part in parts for n in (*part.judgement.notes, *part.prepared.plan.notes)]
+    for place, part in enumerate(parts):  # how good it is, is said once: of what taught most rows
+        about = [n for n in part.judgement.notes if not place or not n.key.startswith("evidence.no_better")]
+        said += [say(_named(n, args.language), args.language) for n in about]
+    said += [say(n, args.language) for part in parts for n in part.prepared.plan.notes]
     said += [say(n, args.language) for n in notes]
     start = start_file(args.learner)
     record = {
@@ -252,6 +267,14 @@ def write_all(
     }
     (args.out / "run.json").write_text(json.dumps(record, ensure_ascii=False, indent=1), "utf-8")
     return record
+
+
+def _named(note: Note, language: str) -> Note:
+    """A note about a row says "Row 7", where it knows the row by the number of its line."""
+    if "case" not in note.values:
+        return note
+    row = say(Note("commands.row", {"row": note.values["case"]}), language)
+    return replace(note, values={**note.values, "case": row})
 
 
 def _label(source: Source, row: int) -> str | float:

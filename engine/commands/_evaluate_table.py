@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.commands._tables import InFile, Source, named_learner, read_source, sentences
+from engine.commands._tables import InFile, Source, named_learner, read_source, sentences, unreadable_structures
 from engine.nouns import Note
-from engine.sentences import Refusal
+from engine.sentences import Refusal, say
 
 ATTEMPTS = 50  # draws before a table is called too small
 
@@ -23,9 +23,12 @@ def evaluate_table(args: argparse.Namespace) -> dict[str, Any]:
     started = time.perf_counter()
     source = read_source(args.file, label=args.label, group=args.group, smiles=args.smiles, target=args.target,
                          language=args.language)  # fmt: skip
-    method = named_learner(args.learner, numeric=source.numeric, molecules=bool(source.molecules))
+    method = named_learner(args.learner, source)
     read = time.perf_counter()
-    measured = _numbers(args, source, method) if source.numeric else _classes(args, source, method)
+    try:
+        measured = _numbers(args, source, method) if source.numeric else _classes(args, source, method)
+    except Refusal as error:
+        raise InFile(source.file, error.note, args.language, unreadable_structures(source)) from error
     notes = measured.pop("notes")
     return {
         **measured,
@@ -37,7 +40,7 @@ def evaluate_table(args: argparse.Namespace) -> dict[str, Any]:
         "queries": args.queries,
         "seed": args.seed,
         "encoder": tabular.identity(),
-        "warnings": sentences([*source.notes, *notes], args.language),
+        "warnings": sentences(source.notes, args.language, source.file) + sentences(notes, args.language),
         "seconds": {"reading": read - started, "episodes": time.perf_counter() - read},
     }
 
@@ -54,7 +57,9 @@ def _classes(args: argparse.Namespace, source: Source, method: Any) -> dict[str,
     labels = np.array([source.classes[t] for t in source.targets[there]])
     thin = [note for note in source.notes if note.key == "table.class_of_one"]
     if len(source.classes) - len(thin) < 2:
-        raise InFile(source.file, thin[0], args.language)
+        rows = [say(Note("commands.row", {"row": note.values["row"]}), args.language).lower() for note in thin]
+        alone = ", ".join(f"{note.values['label']} ({row})" for note, row in zip(thin, rows, strict=True))
+        raise Refusal(Note("refused.few_in_class", {"column": source.label, "classes": alone}))
     archive = Archive(source.file, (), labels, source.groups[there].astype(str))
     drawn = list(episodes(archive, args.ways, args.shots, args.queries, args.episodes, args.seed))
     notes = [

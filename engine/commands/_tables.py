@@ -54,13 +54,15 @@ class Source:
 
 
 class InFile(ValueError):
-    """A refusal that names its file. `language` is that of the command."""
+    """A refusal that names its file. `language` is that of the command; `before` explains it and stands in front."""
 
-    def __init__(self, file: str, note: Note, language: str) -> None:
+    def __init__(self, file: str, note: Note, language: str, before: Sequence[Note] = ()) -> None:
         from engine.tables.reading import what_to_do
 
-        do = f" {say(what_to_do(note), language)}" if note.key.startswith("refused.") else ""
-        super().__init__(f"{file}: {say(note, language)}{do}")
+        between = "" if language == "zh" else " "
+        said = between.join(say(each, language) for each in (*before, note))
+        do = between + say(what_to_do(note), language) if note.key.startswith("refused.") else ""
+        super().__init__(f"{said if file in said else f'{file}: {said}'}{do}")
 
 
 def is_table(path: Path) -> bool:
@@ -92,13 +94,21 @@ def read_source(
     target: str | None = None,
 ) -> Source:
     """Read a table and find its labels. Raises InFile, naming the file, the column and rows where there are any."""
-    from engine.tables import first_table
-
-    table = first_table(path)
+    table = _read(path, language)
     try:
         return source_of(table, path.name, label=label, patient=patient, group=group, smiles=smiles, target=target)
     except Refusal as error:
         raise InFile(path.name, error.note, language) from error
+
+
+def _read(path: Path, language: str) -> Table:
+    from engine.tables import first_table
+    from engine.tables.reading import NoTable
+
+    try:
+        return first_table(path)
+    except NoTable as error:
+        raise InFile(error.file, error.why, language) from error
 
 
 def source_of(
@@ -120,7 +130,7 @@ def source_of(
             raise Refusal(Note("refused.no_column", {"table": file, "column": name}))
     label = label or (OWN_LABEL if OWN_LABEL in table.frame.columns else None)
     group = group or (OWN_GROUP if OWN_GROUP in table.frame.columns else None)
-    dictionary = propose(table, label=label, patient=patient, smiles=smiles)
+    told, dictionary = label, propose(table, label=label, patient=patient, smiles=smiles)
     if group and group != patient:
         dictionary = dictionary.change(group, role="ignored")
     taught_by = dictionary
@@ -128,7 +138,7 @@ def source_of(
         table, dictionary = _one_row_each(table, dictionary)
     name = dictionary.one("label")
     if name is None:
-        raise Refusal(Note("refused.no_label"))
+        raise Refusal(Note("refused.no_label", {"table": file}))
     numeric = _is_number(table, dictionary[name], target)
     if numeric:
         check_numbers(table, name)
@@ -136,6 +146,8 @@ def source_of(
     leaks = dictionary.named("leak")
     thin = [] if numeric else check_classes(table, dictionary, np.flatnonzero(targets >= 0))
     notes = [*table.notes, *dictionary.notes, *thin]
+    if told is None:
+        notes.append(Note("commands.label_taken", {"column": name, "values": _said_values(targets, classes)}))
     if leaks:
         notes.append(Note("work.leaks_left_out", {"count": len(leaks), "columns": ", ".join(leaks)}))
     molecules, said = read_structures(table, dictionary)
@@ -146,10 +158,9 @@ def source_of(
 def read_query(path: Path, source: Source, language: str, patient: str | None = None) -> Source:
     """The rows to predict, with the columns that `source` taught; labels, where they come along, are kept aside. Raises
     InFile, naming the file."""
-    from engine.tables import first_table
     from engine.tables.aligning import aligned
 
-    table = first_table(path)
+    table = _read(path, language)
     try:
         table = aligned(table, source.taught_by)
         dictionary = source.taught_by
@@ -237,6 +248,13 @@ def _targets(table: Table, dictionary: Dictionary, numeric: bool) -> tuple[np.nd
     return targets(table, dictionary, number=numeric)
 
 
+def _said_values(targets: np.ndarray, classes: tuple[str, ...]) -> str:
+    """The classes, or the range of a number."""
+    if not classes:
+        return f"{np.nanmin(targets):g} – {np.nanmax(targets):g}"
+    return ", ".join(classes[:ROWS_NAMED]) + (" …" if len(classes) > ROWS_NAMED else "")
+
+
 def _one_row_each(table: Table, dictionary: Dictionary) -> tuple[Table, Dictionary]:
     """Visits as one row a patient, with the columns proposed anew."""
     from engine.tables import propose
@@ -247,15 +265,25 @@ def _one_row_each(table: Table, dictionary: Dictionary) -> tuple[Table, Dictiona
     return wide, propose(wide, **{role: name for role, name in known.items() if name in wide.columns})
 
 
-def named_learner(name: str, *, numeric: bool, molecules: bool) -> Any:
-    """The learner of that name for rows. Raises Refusal with the names there are."""
+def unreadable_structures(source: Source) -> list[Note]:
+    """What was said of structures that could not be read: where nothing is left to learn from, that is why."""
+    return [note for note in source.notes if "smiles_" in note.key]
+
+
+def named_learner(name: str, source: Source) -> Any:
+    """The learner of that name for rows. Raises Refusal with the names there are, and says so where that learner
+    exists and only learns something else than this label."""
     from engine.learners import learner, learners
 
-    kind = "molecule" if molecules else "record"
-    names = [each.name for each in learners("number" if numeric else "classes", kind)]
-    if name not in names:
-        raise Refusal(Note("commands.unknown_learner", {"name": name, "names": ", ".join(names)}))
-    return learner(name)
+    kind = "molecule" if source.molecules else "record"
+    wanted, other = ("number", "classes") if source.numeric else ("classes", "number")
+    names = [each.name for each in learners(wanted, kind)]
+    if name in names:
+        return learner(name)
+    key = "commands.unknown_learner"
+    if name in [each.name for each in learners(other, kind)]:
+        key = "commands.learner_of_classes" if source.numeric else "commands.learner_of_numbers"
+    raise Refusal(Note(key, {"name": name, "names": ", ".join(names), "column": source.label}))
 
 
 def sentences(notes: Sequence[Note], language: str, file: str = "") -> list[str]:

@@ -51,6 +51,9 @@ class Entry:
 def run(args: argparse.Namespace) -> int:
     from engine.commands._tables import is_table
 
+    for path in (args.support, args.query):
+        if not path.exists():
+            raise Refusal(Note("commands.no_path", {"path": str(path)}))
     if is_table(args.support):
         from engine.commands._adapt_table import adapt_table
 

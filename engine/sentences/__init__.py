@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from engine.nouns import Note
 
@@ -33,8 +34,30 @@ def table(language: str) -> dict[str, str]:
 
 
 def say(note: Note, language: str = "en") -> str:
-    """The sentence of a note in one language. Raises KeyError for an unknown key."""
-    return table(language)[note.key].format(**note.values)
+    """The sentence of a note in one language. Raises KeyError for an unknown key.
+
+    A place may bring its word along, for one and for more: "{count:row has|rows have}" -> "1 row has", "3 rows have";
+    of a list in words the word stands in front: "{rows:row|rows}" -> "row 7", "rows 7, 9".
+    """
+    return table(language)[note.key].format(**{name: _Counted(value) for name, value in note.values.items()})
+
+
+class _Counted:
+    """A value in a sentence, which knows the word for one and for more."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    def __format__(self, form: str) -> str:
+        one, several, more = form.partition("|")
+        if not several:
+            return format(self.value, form)
+        if isinstance(self.value, str):
+            return f"{more if ',' in self.value else one} {self.value}"
+        return f"{self.value:,} {one if self.value == 1 else more}"
 
 
 def _flat(raw: dict, prefix: str) -> dict[str, str]:

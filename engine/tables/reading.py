@@ -90,15 +90,22 @@ def read_tables(
     return read
 
 
+class NoTable(ValueError):
+    """No table in a file; as text the English sentence with what to do. `file` as uploaded, `why` in any language."""
+
+    def __init__(self, file: str, why: Note) -> None:
+        super().__init__(f"{file}: {say(why)} {say(what_to_do(why))}")
+        self.file, self.why = file, why
+
+
 def first_table(source: Path, **options: Any) -> Table:
-    """The one table of a file, or the largest. Raises ValueError, naming the file and what to do, if there is none."""
+    """The one table of a file, or the largest. Raises NoTable, naming the file and what to do, if there is none."""
     read = read_tables(source, **options)
     if read.tables:
         return read.tables[0]
     if not read.refused:
-        raise ValueError(f"There is no table in {source.name}.")
-    file, note = read.refused[0].file, read.refused[0].note
-    raise ValueError(f"{file}: {say(note)} {say(what_to_do(note))}")
+        raise NoTable(source.name, Note("refused.no_table"))
+    raise NoTable(read.refused[0].file, read.refused[0].note)
 
 
 def what_to_do(note: Note) -> Note:

@@ -24,6 +24,7 @@ CLIP = 6.0  # standard deviations; the record encoder is trained on values withi
 MOST_LEVELS = 20  # of a category get a column each; rarer ones share none
 CODE_CHARACTERS = 3  # ICD-10's category, ICD-9's and ATC's second level
 SECONDS_A_DAY = 86_400.0
+NAMED = 5  # columns named in a sentence
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,26 @@ def fit(
     plans, silent = [], []
     for entry in dictionary:
         if entry.role == "molecule" and molecules and entry.name in molecules:
-            plans += _fit_molecules(entry.name, molecules[entry.name], support)
+            found = _fit_molecules(entry.name, molecules[entry.name], support)
+            plans += found
+            silent += [] if found else [entry.name]
         elif entry.role == "feature":
             plan = _fit_column(entry, table.frame.iloc[support], dictionary.one("date") or "")
             plans.append(plan) if plan is not None else silent.append(entry.name)
     if not plans:
-        raise Refusal(Note("refused.rows_nothing"))
+        raise Refusal(_nothing(table, dictionary, silent))
     notes = [Note("table.silent_columns", {"count": len(silent), "columns": ", ".join(silent[:5])})] if silent else []
     return Plan(tuple(plans), tuple(notes))
+
+
+def _nothing(table: Table, dictionary: Dictionary, silent: Sequence[str]) -> Note:
+    """Why no column of the table can teach: those that say one thing or nothing, or that none is set to."""
+    mute = {"table.because_constant", "table.because_empty"}
+    names = [e.name for e in dictionary if e.name in silent or (mute & {n.key for n in e.reasons})]
+    if not names:
+        return Note("refused.no_feature", {"table": table.name})
+    shown = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+    return Note("refused.rows_nothing", {"table": table.name, "columns": shown})
 
 
 def apply(
@@ -171,8 +184,7 @@ def _fit_column(entry: Entry, frame: pd.DataFrame, date: str) -> ColumnPlan | No
             zeros, ones = (0.0,) * len(shown), (1.0,) * len(shown)
             draft = ColumnPlan(entry.name, "levels", zeros, ones, shown, tuple(levels), _characters(entry))
     raw, _ = _raw(draft, frame)
-    with np.errstate(all="ignore"):
-        mean, spread = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
+    mean, spread = _moments(raw)
     if not (spread > 1e-12 * np.maximum(np.abs(mean), 1e-12)).any():
         return None
     spread = np.where(spread > 0, spread, 1.0)
@@ -241,10 +253,11 @@ def _days(column: pd.Series, since: pd.Series) -> np.ndarray:
 
 
 def _fit_molecules(name: str, molecules: Molecules, support: np.ndarray) -> list[ColumnPlan]:
-    """Fragments as log(1 + count), unscaled; descriptors z-scored."""
+    """Fragments as log(1 + count), unscaled; descriptors z-scored. None where no support row has a structure."""
+    if not molecules.valid[support].any():
+        return []
     raw = molecules.descriptors[support].astype(float)
-    with np.errstate(all="ignore"):
-        mean, spread = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
+    mean, spread = _moments(raw)
     mean = np.where(np.isfinite(mean), mean, 0.0)
     spread = np.where(np.isfinite(spread) & (spread > 1e-9), spread, 1.0)
     masked = bool(np.isnan(raw).any())
@@ -252,6 +265,14 @@ def _fit_molecules(name: str, molecules: Molecules, support: np.ndarray) -> list
         ColumnPlan(name, "counts", (0.0,) * COUNTS, (1.0,) * COUNTS),
         ColumnPlan(name, "descriptors", _floats(mean), _floats(spread), masked=masked),
     ]
+
+
+def _moments(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (k,) of what is there in (n, k), NaN where nothing is."""
+    some = np.isfinite(raw).any(0)
+    mean, spread = np.full(len(some), np.nan), np.full(len(some), np.nan)
+    mean[some], spread[some] = np.nanmean(raw[:, some], axis=0), np.nanstd(raw[:, some], axis=0)
+    return mean, spread
 
 
 def _of_molecules(how: str, molecules: Molecules, rows: np.ndarray) -> np.ndarray:
@@ -274,7 +295,7 @@ def targets(
     20 different values is one. Raises Refusal: no label column, one value, a class with one row, text for a number."""
     name = dictionary.one("label")
     if name is None:
-        raise Refusal(Note("refused.no_label"))
+        raise Refusal(Note("refused.no_label", {"table": table.name}))
     column = table.frame[name] if rows is None else table.frame[name].iloc[np.asarray(rows, dtype=int)]
     entry = dictionary[name]
     number = (entry.kind == "number" and entry.distinct > 20) if number is None else number
@@ -296,7 +317,7 @@ def check_classes(table: Table, dictionary: Dictionary, support: np.ndarray) -> 
     """What is thin about the labelled rows: classes with one row, by name and row of the file."""
     name = dictionary.one("label")
     if name is None:
-        raise Refusal(Note("refused.no_label"))
+        raise Refusal(Note("refused.no_label", {"table": table.name}))
     texts = texts_of(table.frame[name].iloc[np.asarray(support, dtype=int)])
     counts = texts.value_counts()
     notes = []

@@ -228,7 +228,7 @@ def test_a_class_too_small_for_the_shots_is_left_out_and_said(tmp_path, capsys):
     assert main(["evaluate", path, "--shots", "2", "--queries", "2", "--episodes", "3", "--json", "-"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["ways"] == 2
-    assert any('"rare" was left out: with 1 item(s)' in warning for warning in result["warnings"])
+    assert any('"rare" was left out: with 1 case it' in warning for warning in result["warnings"])
 
 
 def test_a_loss_that_is_not_finite_is_retried_with_a_smaller_step_and_said(archive, monkeypatch, capsys):

@@ -123,7 +123,7 @@ def test_adapt_judges_a_labelled_patients_other_row_without_that_patient_and_say
     out = adapt(tmp_path, frame(), query, "--label", "outcome", "--patient", "pid", "--saliency", "none")
     near = [n["neighbour"] for n in rows(out / "neighbours.csv") if n["case"] == "2"]
     assert near and "5" not in near and len(rows(out / "predictions.csv")) == 6
-    assert "1 rows (rows 2)" in capsys.readouterr().err
+    assert "1 row is of patients who also have labelled rows (row 2)" in capsys.readouterr().err
 
 
 def test_a_flagged_leak_is_left_out_and_said(tmp_path, capsys):
@@ -171,9 +171,25 @@ def test_molecules_are_predicted_from_a_column_of_smiles(tmp_path):
             ["--label", "outcome", "--target", "number"],
             ["table.csv", '"outcome"', "32"],
         ),
-        ({"outcome": ["one"] + ["well"] * 59}, ["--label", "outcome"], ["table.csv", "row 2", '"outcome"']),
+        (
+            {"outcome": ["one"] + ["well"] * 59},
+            ["--label", "outcome"],
+            ["table.csv", "row 2", '"outcome"', "second row"],
+        ),
+        (
+            dict.fromkeys(("pid", "marker", "age", "sex"), "same"),
+            ["--label", "outcome"],
+            ["table.csv", "marker", "age"],
+        ),
+        (dict.fromkeys(("pid", "marker", "age", "sex"), ""), ["--label", "outcome"], ["table.csv", "marker", "age"]),
+        (
+            {"pid": "C", "marker": 1, "age": 1, "sex": "no molecule"},
+            ["--label", "outcome", "--smiles", "sex"],
+            ["table.csv", '"sex"', "60 structures break the rules", "rows 2, 3"],
+        ),
         ({}, ["--label", "outcome", "--learner", "nobody"], ["nobody", "protonet"]),
-        ({}, ["--label", "outcome", "--learner", "ridge"], ["ridge"]),
+        ({}, ["--label", "outcome", "--learner", "ridge"], ["'ridge' learns numbers", '"outcome"']),
+        ({}, ["--label", "marker", "--learner", "maml", "--shots", "99"], ["table.csv"]),
     ],
 )
 def test_what_cannot_be_learned_is_refused_by_file_and_column(tmp_path, capsys, change, options, words):
@@ -188,7 +204,36 @@ def test_an_empty_table_and_a_missing_file_are_refused_in_a_sentence(tmp_path, c
     assert "empty.csv" in refused(capsys, "evaluate", str(tmp_path / "empty.csv"), "--label", "outcome")
     file = saved(tmp_path, "table.csv", frame())
     gone = str(tmp_path / "gone.csv")
-    assert "gone.csv" in refused(capsys, "adapt", str(file), gone, "--label", "outcome", "--out", str(tmp_path / "o"))
+    asked = ["--label", "outcome", "--out", str(tmp_path / "o")]
+    for order in ((str(file), gone), (gone, str(file))):
+        assert "There is no file or folder" in refused(capsys, "adapt", *order, *asked)
+
+
+def test_a_file_without_a_table_is_refused_in_the_commands_language(tmp_path, capsys):
+    (tmp_path / "empty.csv").write_text("a,b,outcome\n", "utf-8")
+    told = refused(capsys, "evaluate", str(tmp_path / "empty.csv"), "--label", "outcome", "--language", "zh")
+    assert "empty.csv" in told and "表格是空的。请检查" in told
+
+
+def test_warnings_about_cells_name_the_file_the_column_and_the_row(tmp_path):
+    table = frame().astype({"age": object})
+    table.loc[[3, 9], "age"] = ["old", "see note"]
+    said = evaluate(tmp_path, table, "--label", "outcome", "--shots", "5")["warnings"]
+    assert any(s.startswith('table.csv: Column "age": 2 cells hold text') and "(rows 5, 11)" in s for s in said)
+
+
+def test_a_label_that_nobody_named_is_said(tmp_path):
+    said = evaluate(tmp_path, frame(), "--shots", "5", "--learner", "logistic")["warnings"]
+    assert any('column "outcome" was learned: ill, well' in sentence for sentence in said)
+    assert not any("was learned" in s for s in evaluate(tmp_path, frame(), "--label", "outcome")["warnings"])
+
+
+def test_a_row_whose_label_others_contradict_is_called_a_row_of_the_file(tmp_path):
+    wrong = frame()
+    wrong.loc[wrong["marker"].idxmax(), "outcome"] = "well"
+    out = adapt(tmp_path, wrong, frame(1), "--label", "outcome", "--learner", "logistic", "--saliency", "none")
+    said = json.loads((out / "run.json").read_text("utf-8"))["warnings"]
+    assert any(s.startswith(f"Row {wrong['marker'].idxmax() + 2} is labelled") for s in said), said
 
 
 def test_a_table_with_too_many_rows_is_refused_with_the_limit(tmp_path, capsys):

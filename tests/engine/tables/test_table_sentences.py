@@ -10,12 +10,18 @@ import pytest
 
 import engine.sentences
 import engine.tables
+from engine.nouns import Note
+from engine.sentences import say
 
 ROOM = Path(engine.tables.__file__).parent
 JOBS = ROOM.parent / "jobs" / "work"
 SOURCE = "\n".join(
     p.read_text("utf-8")
-    for p in (*ROOM.glob("*.py"), JOBS / "take_in.py", JOBS / "tables.py", ROOM.parent / "commands" / "_tables.py")
+    for p in (
+        *ROOM.glob("*.py"),
+        *(JOBS / name for name in ("take_in.py", "tables.py")),
+        *(ROOM.parent / "commands" / name for name in ("_tables.py", "_evaluate_table.py")),
+    )
 )
 WORDS = Path(engine.sentences.__file__).parent
 
@@ -48,6 +54,12 @@ def test_every_key_that_the_code_uses_has_a_sentence_and_none_is_unused():
     assert noted == mine("en")["table"].keys()
     drawn = {f"smiles_{w}" for w in ("empty", "syntax", "chemistry", "large", "long")}
     assert mine("en")["refused"].keys() <= refused | drawn
+
+
+def test_a_count_takes_the_word_for_one_or_for_more_and_keeps_its_commas():
+    said = [say(Note("table.not_dates", {"column": "seen", "count": n, "rows": r})) for n, r in ((1, "7"), (2, "7, 9"))]
+    assert "1 cell holds no date (row 7)" in said[0] and "2 cells hold no date (rows 7, 9)" in said[1]
+    assert "500,000" in say(Note("refused.table_rows", {"limit": 500_000}))
 
 
 @pytest.mark.parametrize("language, end", [("en", "."), ("zh", "。")])
