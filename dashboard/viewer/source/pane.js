@@ -104,9 +104,15 @@ export class Pane {
     this.viewport.render();
   }
 
-  /** Draws what is shown once more: the slice, and our marks when it is there. */
-  refresh() {
-    if (!this.viewport || !this.volumeId) return;
+  /**
+   * Takes the size the page gives it now. Cornerstone's engine asks a hidden canvas whether anything changed, and that
+   * one keeps its first size; and a canvas of a new size is empty until it is drawn again.
+   */
+  fill() {
+    this.measure();
+    if (!this.viewport) return;
+    this.viewport.resize();
+    if (!this.volumeId) return;
     this.viewport.render();
     this.draw();
   }

@@ -362,10 +362,7 @@ export class Viewer {
 
   resized() {
     if (!this.pane || !this.pane.viewport) return;
-    for (const pane of this.scene.panes) pane.measure();
-    theEngine().resize(true, true);
-    // A canvas of a new size is empty, and Cornerstone does not draw a planar viewport again by itself.
-    for (const pane of this.scene.panes) pane.refresh();
+    for (const pane of this.scene.panes) pane.fill();
   }
 
   /** What is held, for tests of leaks. */

@@ -117,9 +117,13 @@ def test_a_window_of_another_size_shows_the_picture_without_being_touched(open_v
     screen.page.wait_for_selector(".stage[data-panes='3']")
     screen.press("m")
     screen.page.wait_for_selector(".stage[data-panes='1']")
-    for width, height in ((1024, 700), (1500, 900)):
-        screen.page.set_viewport_size({"width": width, "height": height})
+    first = screen.page.viewport_size
+    for size in ({"width": 1024, "height": 700}, first, {"width": 1500, "height": 900}, {"width": 900, "height": 900}):
+        screen.page.set_viewport_size(size)
         screen.page.wait_for_timeout(600)
+        box = screen.page.locator(".view").bounding_box()
+        canvas = screen.run("v => [v.pane.viewport.getCanvas().width, v.pane.viewport.getCanvas().height]")
+        assert canvas == [pytest.approx(box["width"], abs=1), pytest.approx(box["height"], abs=1)]
         assert screen.rgb((slice_, 50, 90))[0] == pytest.approx(127.5, abs=2)
 
 
