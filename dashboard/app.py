@@ -53,7 +53,7 @@ def main() -> None:
     if tour.presenting():
         tour.large_type()
     draw(page)
-    frame.footer(words, len(page.labelled) if page.project else None)
+    frame.footer(words, len(page.run.record["support"]) if page.project and page.run else None)
     tour.show(page)
 
 

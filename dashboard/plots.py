@@ -11,6 +11,7 @@ from dashboard.class_marks import NEUTRAL, class_mark
 
 _CLEAR = "rgba(0,0,0,0)"
 _MARGIN = {"l": 6, "r": 6, "t": 6, "b": 6}
+_LEGEND_ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}  # a second line grows upwards
 
 
 def embedding_map(
@@ -145,7 +146,7 @@ def deletion(
     figure.update_xaxes(title=words["x"], ticksuffix=" %")
     figure.update_yaxes(title=words["y"], range=[-0.02, 1.02])
     figure = _plain(figure, 190, axes=True)
-    return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.18, "x": 0})
+    return figure.update_layout(showlegend=True, legend=_LEGEND_ABOVE)
 
 
 def waterfall(
@@ -349,4 +350,4 @@ def learning_curve(
     figure.update_xaxes(title=words["x"], rangemode="tozero", nticks=8)
     figure.update_yaxes(title=words["y"], nticks=6, **({"range": [0, top * 1.02]} if top else {"rangemode": "tozero"}))
     figure = _plain(figure, height, axes=True)
-    return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.16, "x": 0})
+    return figure.update_layout(showlegend=True, legend=_LEGEND_ABOVE)

@@ -51,7 +51,7 @@ def _ready(page: Page) -> bool:
         _watch(page, job.id)
         return False
     if job is not None and job.state == "failed":
-        frame.remark(page.words("app.job_failed", reason=page.words.note(job.error)), warn=True)
+        frame.remark(page.words("app.job_failed", reason=page.words.whole(job.error)), warn=True)
     if job is not None and job.state == "cancelled":
         frame.quiet(page.words("adapt.stopped"))
     if page.run is None:
@@ -162,11 +162,9 @@ def await_test(page: Page) -> None:
 
 
 def _grid(page: Page) -> None:
-    """Every predicted case as a tile: its picture, its class, its score."""
+    """Every predicted case as a tile, in the order of the list: its picture, its class, its score."""
     tiles = []
-    for p in page.predictions.values():
-        if p.case not in page.by_id:
-            continue
+    for p in (page.predictions[c.id] for c in page.cases if c.id in page.predictions):
         mark = class_mark(page.classes, p.predicted) if p.predicted in page.classes else None
         colour = NEUTRAL if p.unlike or not mark else mark.colour
         text = "?" if p.unlike else f"{mark.shape if mark else ''} {p.tag}"

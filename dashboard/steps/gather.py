@@ -130,6 +130,8 @@ def _row(page: Page, each: ProjectCase) -> list[str]:
 def _refused(page: Page) -> None:
     words = page.words
     refused = page.store.refusals(page.project.id)
+    if not refused and not page.cases:
+        return
     frame.heading(words("gather.refused"))
     if not refused:
         frame.quiet(words("gather.refused_none"))

@@ -45,10 +45,10 @@ def _tour(page: Page) -> None:
         tour.begin(page)
         st.rerun()
     with st.container(horizontal=True, gap="small", key="tour-tools"):
-        if st.button(words("tour.present"), key="tour-present", icon=":material/slideshow:"):
+        if st.button(words("tour.present"), key="tour-present", icon=":material/slideshow:", width="stretch"):
             tour.begin(page, show=True)
             st.rerun()
-        with st.popover(words("tour.arrange"), icon=":material/reorder:"):
+        with st.popover(words("tour.arrange"), icon=":material/reorder:", width="stretch"):
             tour.arrange(page)
 
 

@@ -101,7 +101,8 @@ def _choose(page: Page, runs: list[Run]) -> tuple[Run, Run]:
         return f"{_when(by_id[run_id])} · {learner_title(page.words, by_id[run_id].record['learner'])}"
 
     newest = runs[0].id  # another choice after each run
-    left, right = st.columns(2, gap="small")
+    with st.container(key="runs-pair"):
+        left, right = st.columns(2, gap="small")
     ids = list(by_id)
     one = left.selectbox(page.words("runs.earlier"), ids, index=1, format_func=named, key=f"run-earlier-{newest}")
     other = right.selectbox(page.words("runs.later"), ids, index=0, format_func=named, key=f"run-later-{newest}")

@@ -201,7 +201,7 @@ def test_the_evidence_counts_the_methods_that_say_the_same(project):
     run = with_run(store, project_id, comparison=found)
     predicted = store.predictions(run.id)["case6"]["predicted"]
     same = sum(row["answers"][0] == predicted for row in found["methods"])
-    assert f"{same} of 3 methods say {predicted}." in shown(open_step(project_id, "evidence", case="case6"))
+    assert f"Methods that say {predicted}: {same} of 3." in shown(open_step(project_id, "evidence", case="case6"))
 
 
 def test_the_check_of_a_map_shows_its_figures_and_asks_whether_removing_the_marks_matters(project, tmp_path):

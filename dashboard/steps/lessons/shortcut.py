@@ -52,7 +52,7 @@ def bars(scene: Scene) -> go.Figure:
     chart.add_scatter(
         x=shares, y=[scene.words("place_abroad"), scene.words("place_home")], mode="markers+text",
         text=[f"{row['right']} / {row['count']}" for row in rows], textposition="top center",
-        marker={"size": 16, "color": ink()},
+        marker={"size": 16, "color": ink()}, cliponaxis=False,
         error_x={
             "type": "data", "symmetric": False, "color": ink(), "thickness": 3,
             "array": [100 * row["high"] - share for row, share in zip(rows, shares, strict=True)],
@@ -63,7 +63,7 @@ def bars(scene: Scene) -> go.Figure:
     chart.update_xaxes(range=[-2, 106], ticksuffix=" %")
     chart.update_yaxes(range=[-0.6, 1.7])
     plain(chart, HEIGHT, legend=False)
-    return chart.update_layout(margin={"l": 130, "r": 12, "t": 8, "b": 36})
+    return chart.update_layout(margin={"l": 130, "r": 26, "t": 8, "b": 36})
 
 
 def _counts(score: Mapping[str, Any]) -> dict[str, int]:
