@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 
 from dashboard import frame, state
-from dashboard.class_marks import MARKS
 from dashboard.columns_table import Correction, columns_table
 from dashboard.records import number_text
 from dashboard.state import Page
+from dashboard.steps.columns_said import LEARNED, classes, said
 from dashboard.worklist import worklist
 from engine.jobs.queue import INTAKE, Job
 from engine.projects.drafts import Draft
@@ -25,7 +25,6 @@ TEACH, MOST, MOST_ROWS = 10, 400, 2000  # what is proposed, and what the engine 
 LEVELS_SHOWN = 4
 HIDDEN = "•••"
 KEPT = "keeping"  # where the session remembers the table on its way in
-LEARNED = ("feature", "molecule")
 LABELS = ("number", "yes_no", "category", "code")  # kinds that an answer can have
 FLAGS = ("leak", "label", "patient", "site", "date", "molecule", "measure", "value")  # shown first, in this order
 
@@ -229,7 +228,7 @@ def _answer(page: Page, draft: Draft, choice: Choice) -> None:
     if numeric and label is None:
         unit = st.text_input(words("columns.unit_of"), placeholder=words("columns.unit_placeholder"), max_chars=20)
     if label is not None and not numeric:
-        _classes(page, choice.dictionary[label])
+        classes(page, choice.dictionary[label])
     most = st.number_input(
         words("columns.most"), 2, MOST_ROWS, min(MOST, max(2, draft.rows)), step=50, key=f"most-{draft.id}"
     )
@@ -240,7 +239,7 @@ def _answer(page: Page, draft: Draft, choice: Choice) -> None:
         start = 3 * TEACH if numeric else TEACH
         number = st.number_input(name, 2, MOST_ROWS, start, disabled=everything, key=f"teach-{draft.id}-{numeric}")
         teach = "all" if everything else int(number)
-    _said(page, draft, choice, label, numeric, teach, int(most))
+    said(page, draft, choice.dictionary, label, numeric, teach, int(most))
     args = {
         "project": page.project.id,
         "draft": draft.id,
@@ -291,47 +290,6 @@ def _choose_target(page: Page, draft: Draft, choice: Choice, label: str | None) 
     return chosen == "number"
 
 
-def _classes(page: Page, entry: Entry) -> None:
-    """The classes with how many rows each has, as they will stand under the keys."""
-    words = page.words
-    levels = sorted(zip(entry.levels, entry.counts, strict=False), key=lambda each: -each[1])
-    total = max((count for _, count in levels), default=1)
-    bars = "".join(
-        f'<div class="hf-bar" style="--c:{MARKS[i % len(MARKS)].colour}"><span class="t">{html.escape(level)}</span>'
-        f'<span class="b"><i style="width:{100 * count / total:.1f}%"></i></span><span class="v">{count}</span></div>'
-        for i, (level, count) in enumerate(sorted(levels[:MAX_CLASSES]))
-    )
-    if bars:
-        st.html(f'<div class="hf-card">{bars}</div>')
-    if entry.distinct > MAX_CLASSES:
-        frame.remark(words("columns.too_many", count=entry.distinct, limit=MAX_CLASSES))
-
-
-def _said(
-    page: Page, draft: Draft, choice: Choice, label: str | None, numeric: bool, teach: int | str, most: int
-) -> None:
-    """What keeping will do, in sentences."""
-    words, dictionary = page.words, choice.dictionary
-    rows = min(most, draft.rows)
-    if label is None:
-        first = words("columns.said_page_number" if numeric else "columns.said_page", count=rows)
-    elif teach == "all":
-        first = words("columns.said_all", count=rows)
-    else:
-        classes = 1 if numeric else min(MAX_CLASSES, max(2, dictionary[label].distinct))
-        taught = min(rows, int(teach) * classes)
-        first = words("columns.said", teach=taught, rest=rows - taught)
-    learned = sum(e.role in LEARNED for e in dictionary)
-    dropped = len(dictionary.named("identifier"))
-    out = len(dictionary) - learned - dropped - len([e for e in dictionary if e.role in ("label", "patient", "site")])
-    second = words("columns.features", count=learned, out=out, dropped=dropped)
-    frame.card(first, quiet=second if learned else "")
-    if dictionary.one("measure") and dictionary.one("value"):
-        frame.remark(words("columns.long"))
-    elif not learned:
-        frame.remark(words("columns.features_few"), warn=True)
-
-
 def _keep(page: Page, draft: Draft, choice: Choice, args: Mapping[str, Any], unit: str) -> None:
     """The one coloured button, and the way out."""
     words = page.words
@@ -346,11 +304,12 @@ def _keep(page: Page, draft: Draft, choice: Choice, args: Mapping[str, Any], uni
                 _move(page, draft)
         else:
             if job is not None and job.error:
-                frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
+                frame.remark(words("app.job_failed", reason=words.whole(job.error)), warn=True)
             if choice.asked and (asked := page.queue.state(choice.asked)) is not None and asked.alive:
                 _watch(page, asked, words("columns.again"))
             learned = any(e.role in (*LEARNED, "measure") for e in choice.dictionary)
-            ready = learned and not choice.asked
+            one = choice.label is not None and choice.dictionary[choice.label].distinct < 2
+            ready = learned and not one and not choice.asked
             if st.button(words("columns.keep"), key="keep", type="primary", width="stretch", disabled=not ready):
                 filed = page.queue.file("keep_table", args, lane=INTAKE, key=f"keep-{draft.id}", priority=1)
                 st.session_state[KEPT] = Kept(draft.id, filed.id, args["label_from"], args["target"], unit)

@@ -64,6 +64,12 @@ class Words:
         """The sentence of an engine's note."""
         return say(note if isinstance(note, Note) else Note.from_json(note), self.language)
 
+    def whole(self, note: Note | Mapping[str, Any]) -> str:
+        """The sentence of a note, and of a refusal what to do about it too."""
+        note = note if isinstance(note, Note) else Note.from_json(note)
+        do = self.between + self.what_to_do(note) if note.key.startswith("refused.") else ""
+        return self.note(note) + do
+
     def what_to_do(self, note: Note) -> str:
         """What a person can do about a refused file: the `refused_do` companion of a `refused` key."""
         return self.note(Note(note.key.replace("refused.", "refused_do.", 1), note.values))

@@ -92,6 +92,27 @@ def test_a_waiting_table_shows_its_columns_and_keeping_it_files_one_job(project,
     assert Dictionary.from_json(job.args["dictionary"])["patient id"].role == "patient"
 
 
+def test_a_class_of_one_row_is_said_before_the_table_is_kept_and_only_its_row_is_promised(project):
+    store, _ = project
+    empty, table = store.create_project("Table"), patients()
+    table.frame["outcome"] = ["rare", *(["worse", "stable"] * len(table))[: len(table) - 1]]
+    store.add_draft(empty.id, table, propose(table, label="outcome"))
+    html = shown(open_step(empty.id, "gather"))
+    assert "Only one row each says: rare." in html
+    others = table.frame["outcome"].value_counts()[["worse", "stable"]]
+    assert f"About {1 + sum(min(10, n) for n in others)} rows will teach" in html
+
+
+def test_an_answer_that_is_always_the_same_cannot_be_kept(project):
+    store, _ = project
+    empty, table = store.create_project("Table"), patients()
+    table.frame["outcome"] = "stable"
+    store.add_draft(empty.id, table, propose(table, label="outcome"))
+    page = open_step(empty.id, "gather")
+    assert "the same in every row" in shown(page)
+    assert page.button(key="keep").disabled
+
+
 def test_a_kept_table_leads_on_to_label(project, data_dir):
     store, _ = project
     empty, table = store.create_project("Table"), patients()

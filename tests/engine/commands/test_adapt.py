@@ -209,7 +209,7 @@ def archive_of(path, labels, groups=None):
     [
         (["disc"] * 4, None, [], "has one class only (disc)", "只有一个类别（disc）"),
         (["disc", "none"] * 4, None, ["--shots", "9"], "At most 3 a class can teach", "每类最多可用 3 例来教"),
-        (["disc", "disc", "none"], None, ["--shots", "1"], "pictures of two groups", "不足两个"),
+        (["disc", "disc", "none"], None, ["--shots", "1"], "cases of two groups", "不足两个"),
         (["disc", "none"] * 4, None, ["--shots", "0"], "shots must be at least 1", "shots 至少为 1"),
         (["disc", "none"] * 4, list("aabbccdd"), ["--shots", "4"], "ask for fewer", "请减少"),
     ],
