@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard.words import Words
 
 _CSS = (Path(__file__).parent / "frame.css").read_text("utf-8")
+LONGEST_WORD = 16  # letters; file names, SMILES and the like are longer
 GROUNDS = {"dark": "#0e1117", "light": "#ffffff"}
 # The theme's primary colour, and what is readable on it (WCAG 2.2, 1.4.3): Streamlit itself writes white on both.
 ACCENTS = {"dark": "#4fc4b5", "light": "#147468"}
@@ -76,10 +77,16 @@ def pill(text: str, colour: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table of sentences, which wrap instead of being cut off. Texts are escaped."""
+    """A table of sentences, which wrap between words; only a word longer than any of ours is broken. Texts are
+    escaped."""
     top = "".join(f"<th>{html.escape(h)}</th>" for h in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(_cell(text) for text in row) + "</tr>" for row in rows)
     st.html(f'<table class="hf-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def _cell(text: str) -> str:
+    long = any(len(word) > LONGEST_WORD for word in text.split())
+    return f"<td{' class=long' if long else ''}>{html.escape(text)}</td>"
 
 
 def download(*links: tuple[str, str, str]) -> None:

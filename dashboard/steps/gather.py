@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dashboard import frame, state
@@ -11,10 +13,12 @@ from dashboard.steps.cases_list import label_list
 from dashboard.steps.pacs import kept_identifiers, pacs_button
 from dashboard.upload import drop_zone
 from engine.intake import load_case
-from engine.projects.records import ProjectCase
+from engine.projects.records import ProjectCase, RefusedFile
+from engine.sentences import Note
 
 ARRIVALS = ("take_in", "fetch", "received")  # through the browser, from the PACS, sent by it
 READS = (*ARRIVALS, "demo", "encode")
+MOST_NAMED = 3  # files refused for the same reason
 MOST_ROWS_SHOWN = 60  # of a table on this screen; all of them are in the list at the left
 
 
@@ -137,11 +141,29 @@ def _refused(page: Page) -> None:
         frame.quiet(words("gather.refused_none"))
         return
     head = [words(f"gather.refused_{column}") for column in ("file", "reason", "do")]
-    frame.table(head, [[r.file, words.note(r.note), words.what_to_do(r.note)] for r in refused])
+    lines = [[_files(page, files), words.note(note), words.what_to_do(note)] for note, files in _alike(refused)]
+    frame.table(head, lines)
     # The names of refused files may name a patient, so a person can make the page forget them.
     if st.button(words("gather.refused_clear"), key="clear-refused", type="tertiary"):
         page.store.clear_refusals(page.project.id)
         st.rerun()
+
+
+def _alike(refused: Sequence[RefusedFile]) -> list[tuple[Note, list[str]]]:
+    """What was refused for one reason out of one folder or archive stands in one line: (reason, its files)."""
+    lines: dict[str, tuple[Note, list[str]]] = {}
+    for each in refused:
+        key = repr((each.upload, each.file.rpartition("/")[0], each.note))
+        lines.setdefault(key, (each.note, []))[1].append(each.file)
+    return list(lines.values())
+
+
+def _files(page: Page, files: Sequence[str]) -> str:
+    """A few files by their names, many by their folder or the first and the last of them."""
+    if len(files) <= MOST_NAMED:
+        return ", ".join(files)
+    folder = files[0].rpartition("/")[0] or f"{files[0]} … {files[-1]}"
+    return f"{folder} · {page.words('gather.refused_count', count=len(files))}"
 
 
 def _identity(page: Page) -> None:

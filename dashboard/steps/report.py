@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import frame
@@ -19,6 +19,7 @@ from dashboard.steps.report_files import report_files
 from dashboard.steps.tested import held_back_sentences, test_sentences
 
 EXPORTS = ("csv", "comparison", "png", "project")
+LOG_HEIGHT = 320
 
 
 def show(page: Page) -> None:
@@ -77,14 +78,23 @@ def _export(page: Page, kind: str) -> None:
 
 
 def _log(page: Page) -> None:
+    """What was done, newest first, by this machine's clock."""
     words = page.words
-    with st.expander(words("report.log")):
-        rows = [
-            {
-                words("report.log_when"): row.at,
-                words("report.log_what"): row.what,
-                words("report.log_case"): page.title(row.case) if row.case in page.by_id else "",
-            }
-            for row in page.store.audit_rows(page.project.id)
-        ]
-        st.dataframe(pd.DataFrame(rows), hide_index=True, height=320, width="stretch")
+    with st.expander(words("report.log")), st.container(height=LOG_HEIGHT, border=False, key="log"):
+        head = [words(f"report.log_{column}") for column in ("when", "what", "case")]
+        rows = page.store.audit_rows(page.project.id)
+        frame.table(head, [[_when(row.at), _did(page, row.what), _of(page, row.case)] for row in rows])
+
+
+def _when(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _did(page: Page, what: str) -> str:
+    """A line of the log in words; one that a later version wrote stands as it is."""
+    key = f"report.did_{what.replace('.', '_')}"
+    return page.words(key) if key in page.words else what
+
+
+def _of(page: Page, case: str) -> str:
+    return page.title(case) if case in page.by_id else ""

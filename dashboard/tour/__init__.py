@@ -95,11 +95,10 @@ def arrange(page: Page) -> None:
     words = page.words
     chosen = [scene.id for scene in in_order(json.loads(page.store.get_setting(ORDER) or "[]"))]
     frame.quiet(words("tour.arrange_text"))
+    count = len(page.store.cases(demo_project(page) or page.project.id))
     for i, name in enumerate(chosen):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"scene-{name}"):
-            st.html(
-                f'<p class="hf-p">{i + 1}. {frame.html.escape(words(f"tour.{name}_title", count=len(page.cases)))}</p>'
-            )
+            st.html(f'<p class="hf-p">{i + 1}. {frame.html.escape(words(f"tour.{name}_title", count=count))}</p>')
             for by, icon in ((-1, ":material/arrow_upward:"), (1, ":material/arrow_downward:")):
                 hint = words("tour.earlier" if by < 0 else "tour.later")
                 off = not 0 <= i + by < len(chosen)

@@ -169,6 +169,25 @@ def test_a_case_can_be_left_out_and_a_table_of_refusals_cleared(project):
     assert "case0" not in {c.id for c in store.cases(project_id)}
 
 
+def test_files_refused_alike_stand_in_one_line(project):
+    from engine.nouns import Note, Refused
+
+    store, project_id = project
+    uneven = Note("refused.uneven", {"least": "7.5", "most": "115.0"})
+    store.refuse(project_id, [Refused(f"chest.zip/IM{i}.dcm", uneven) for i in range(40)], upload="one")
+    store.refuse(project_id, [Refused("scout.dcm", Note("refused.localizer")), Refused("a.tif", uneven)], upload="two")
+    html = " ".join(h.proto.body for h in open_step(project_id, "gather", case="case0").get("html"))
+    assert html.count("7.5 to 115.0 mm") == 2
+    assert "chest.zip · 40 files" in html and "scout.dcm" in html and "a.tif" in html and "IM7" not in html
+
+
+def test_the_log_of_what_was_done_speaks_the_pages_language(project):
+    store, project_id = project
+    store.set_label(project_id, "case0", "smooth")
+    html = " ".join(h.proto.body for h in open_step(project_id, "report", case="case0").get("html"))
+    assert "<td>labelled</td><td>Case 01</td>" in html and "label.set" not in html
+
+
 def test_the_evidence_says_when_labels_have_changed_since(project):
     store, project_id = project
     adapted(store, project_id)
