@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         from engine.training.proposer import train as train_proposer
 
         config["folder"] = str(out)
+        config["real_folder"] = str(args.data or config["real_folder"])
         config["steps"] = args.steps or config["steps"]
         print(train_proposer(config))
     elif what == "learners":

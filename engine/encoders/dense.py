@@ -76,7 +76,7 @@ def identity() -> str:
 def propose(volume: Volume, seed: int = 0) -> Dense:
     """Look over a whole case once. Seconds on one core; `seed` only draws which unremarkable places are kept."""
     grid = to_grid(volume)
-    body, lung = body_and_lung(grid.hu) if volume.is_hu else (_everywhere(grid.hu), None)
+    body, lung = body_and_lung(grid.hu) if volume.is_hu else (not_background(grid.hu), None)
     if not body.any():
         body = np.ones_like(body)
     out = look(load_proposer(), grid.hu)
@@ -117,7 +117,7 @@ def statistics(hu: Tensor) -> Tensor:
     return torch.cat([mean, mean18, wider(mean, 5), *spreads], 1)[0]
 
 
-def _everywhere(hu: Tensor) -> np.ndarray:
+def not_background(hu: Tensor) -> np.ndarray:
     """Cells of a scan without HU that are not background: its values were mapped so that background is air."""
     extra = [-n % c for n, c in zip(hu.shape, CELL, strict=True)]
     full = F.pad(hu, (0, extra[2], 0, extra[1], 0, extra[0]), value=AIR)

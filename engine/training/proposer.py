@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +22,19 @@ from scipy import ndimage
 from torch import Tensor
 
 from engine.encoders.body import body_and_lung
+from engine.encoders.dense import not_background
 from engine.encoders.proposer import AIR, CELL, GRID_MM, KINDS, Proposed, Proposer, look, to_grid, windowed
 from engine.phantoms import FINDINGS, HOSPITALS, make_phantom
 from engine.training.loop import load_optimiser, optimiser_tensors
-from engine.training.painted import Finding, paint
+from engine.training.painted import UNNAMED, Finding, Softness, paint, paint_soft
+from engine.training.real_scans import make_versions
 
 PATCH = (24, 48, 48)  # grid steps: 72 mm each way; small, so that most of what is seen is worth seeing
 CELLS = tuple(n // c for n, c in zip(PATCH, CELL, strict=True))
 NEAR_MM = 15.0  # a first guess this near the centre counts as found, in training as in the benchmark
 MEASURED = 40  # scans on which the features' mean and spread are measured
+SOFT_IN_PHANTOM, SOFT_IN_REAL = 0.2, 0.4  # of what is painted where there is lung, the share outside it
+LEAST_LUNG = 60  # cells of a patch: with fewer, findings are painted outside the lung
 AVERAGE = 0.996  # weight of the past in the averaged weights
 SHARES = {
     "normal": 0.12,
@@ -43,13 +48,19 @@ SHARES = {
 
 @dataclass(frozen=True)
 class Scan:
-    """A training scan on the network's grid: `hu` int16 (z, y, x), memory-mapped; its cells (bool); its finding."""
+    """A training scan on the network's grid: `hu` int16 (z, y, x), memory-mapped; its cells (bool); its finding.
+
+    `real`: somebody's scan and no phantom; `grey`: its values were no HU; `soft`: how soft its edges are.
+    """
 
     name: str
     hu: np.ndarray
     body: np.ndarray
     lung: np.ndarray
     finding: Finding | None
+    real: bool = False
+    grey: bool = False
+    soft: Softness = (0.0, 0.0, 0.0)
 
 
 def make_scan(seed: int, folder: Path) -> None:
@@ -86,20 +97,25 @@ def keep_scan(folder: Path, seed: int, hu: np.ndarray, about: dict) -> None:
     (folder / f"{seed}.json").write_text(json.dumps(about))
 
 
-def load_scans(folder: Path, seeds: range) -> list[Scan]:
-    """Those of `seeds` that were made, in order."""
+def load_scans(folder: Path, names: Iterable[int | str]) -> list[Scan]:
+    """Those of `names` (seeds of phantoms, versions of real scans) that were made, in order."""
     scans = []
-    for seed in seeds:
-        if not (folder / f"{seed}.json").exists():
+    for name in names:
+        if not (folder / f"{name}.json").exists():
             continue
-        about = json.loads((folder / f"{seed}.json").read_text())
+        about = json.loads((folder / f"{name}.json").read_text())
         finding = None
         if "centre" in about:
             kind = KINDS.index(about["finding"])
             finding = Finding(tuple(about["centre"]), about["radius_mm"], about["density"], kind)
-        hu = np.load(folder / f"{seed}.npy", mmap_mode="r")
-        body, lung = body_and_lung(torch.from_numpy(np.array(hu, dtype=np.float32)))
-        scans.append(Scan(str(seed), hu, body, lung, finding))
+        hu = np.load(folder / f"{name}.npy", mmap_mode="r")
+        values = torch.from_numpy(np.array(hu, dtype=np.float32))
+        grey = about.get("grey", False)
+        body, lung = body_and_lung(values)
+        if grey:
+            body, lung = not_background(values), np.zeros_like(lung)
+        soft = tuple(about.get("soft", (0.0, 0.0, 0.0)))
+        scans.append(Scan(str(name), hu, body, lung, finding, about["finding"] == "unread", grey, soft))
     return scans
 
 
@@ -117,14 +133,19 @@ def patch(scan: Scan, rng: np.random.Generator, hard: list, painted: float) -> t
     room = np.maximum(0, shape - size)
     low = np.ceil(np.clip(middle - size / 2, 0, room) / CELL).astype(int)  # in whole cells, so that the lung's fit
     hu = _cut(scan.hu, low * CELL, PATCH, AIR)
-    lung = _cut(scan.lung, low, CELLS, False)
+    lung, body = (_cut(cells, low, CELLS, False) for cells in (scan.lung, scan.body))
     findings = []
     if scan.finding:
         own = scan.finding
         findings.append(Finding(tuple(np.array(own.centre) - low * CELL), own.radius_mm, own.density, own.kind))
     if rng.random() < painted:
         for _ in range(int(rng.integers(1, 3))):
-            if extra := paint(hu, lung, rng, findings):
+            outside = rng.random() < (SOFT_IN_REAL if scan.real else SOFT_IN_PHANTOM)
+            if outside or lung.sum() < LEAST_LUNG:
+                extra = paint_soft(hu, body & ~lung, rng, findings, scan.soft, scan.grey)
+            else:
+                extra = paint(hu, lung, rng, findings, scan.soft)
+            if extra:
                 findings.append(extra)
     return _varied(hu, findings, rng)
 
@@ -192,7 +213,7 @@ def loss_of(out: Proposed, wanted: dict[str, Tensor]) -> dict[str, Tensor]:
     offset = F.smooth_l1_loss(out.offset, wanted["offset"], reduction="none").sum(1)
     radius = F.smooth_l1_loss(out.traits[:, 0], wanted["radius"], reduction="none")
     density = F.smooth_l1_loss(out.traits[:, 1], wanted["density"], reduction="none")
-    kind = F.cross_entropy(out.traits[:, 2:], wanted["kind"], reduction="none")
+    kind = F.cross_entropy(out.traits[:, 2:], wanted["kind"], reduction="none", ignore_index=UNNAMED)
     parts = {"offset": offset, "radius": radius, "density": density, "kind": kind}
     return {"heat": found.sum() / total, **{name: (part * weight).sum() / total for name, part in parts.items()}}
 
@@ -281,13 +302,19 @@ class Run:
 def take_step(run: Run, scans: list[Scan], config: dict) -> dict[str, float]:
     """One batch; its random stream is its own, so that a resumed run is the same run."""
     rng = np.random.default_rng([config["seed"], run.step])
+    real, phantoms = [s for s in scans if s.real], [s for s in scans if not s.real]
     pieces = []
     for _ in range(config["batch"]):
-        scan = scans[rng.integers(len(scans))]
-        pieces.append(patch(scan, rng, run.hard.get(scan.name, []), config["painted"]))
+        pool = real if real and rng.random() < config["real_share"] else phantoms
+        scan = pool[rng.integers(len(pool))]
+        share = config["painted_real"] if scan.real else config["painted"]
+        pieces.append(patch(scan, rng, run.hard.get(scan.name, []), share))
     seen = windowed(torch.from_numpy(np.stack([p for p, _ in pieces]))).contiguous(memory_format=torch.channels_last_3d)
     wanted = [cells_of(findings, CELLS) for _, findings in pieces]
-    losses = loss_of(run.network(seen), {k: torch.stack([w[k] for w in wanted]) for k in wanted[0]})
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.get("bf16", False)):
+        out = run.network(seen)
+    out = Proposed(out.features, out.logit.float(), out.offset.float(), out.traits.float())
+    losses = loss_of(out, {k: torch.stack([w[k] for w in wanted]) for k in wanted[0]})
     left = (1 - run.step / config["steps"]) / (1 - config["decay_from"])
     run.optimiser.param_groups[0]["lr"] = config["learning_rate"] * min(1.0, (run.step + 1) / 50, max(left, 0.01))
     run.optimiser.zero_grad(set_to_none=True)
@@ -307,7 +334,7 @@ def train(config: dict, weights: Path | None = None) -> Path:
     checking = range(config["validation_seed"], config["validation_seed"] + config["validation_scans"])
     for seed in [*training, *checking]:
         make_scan(seed, folder)
-    scans, checks = load_scans(folder, training), load_scans(folder, checking)
+    scans, checks = load_scans(folder, [*training, *real_versions(config, folder)]), load_scans(folder, checking)
     torch.manual_seed(config["seed"])
     run = Run(folder, config["learning_rate"])
     run.resume()
@@ -329,6 +356,17 @@ def train(config: dict, weights: Path | None = None) -> Path:
             run.save()
             print(f"step {run.step} validation: first guess {first:.2f}, one of five {five:.2f}", flush=True)
     return export(run, scans, weights or folder / "proposer.safetensors")
+
+
+def real_versions(config: dict, folder: Path) -> list[str]:
+    """Versions of the real scans that the config names, made where they lack; those that are not here are told."""
+    names = []
+    for file in (Path(config.get("real_folder", "")) / name for name in config.get("real", [])):
+        if file.exists():
+            names += make_versions(file, config["real_versions"], folder)
+        else:
+            print(f"{file} is not here: trained without it", flush=True)
+    return names
 
 
 def export(run: Run, scans: list[Scan], file: Path) -> Path:

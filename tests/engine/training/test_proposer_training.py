@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import nibabel
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from engine.encoders.proposer import CELL, GRID_MM, KINDS, Proposed, load_proposer
-from engine.training.painted import paint
-from engine.training.proposer import CELLS, Run, cells_of, keep_scan, load_scans, patch, take_step, train
+from engine.nouns import Geometry, Volume
+from engine.training.painted import UNNAMED, Finding, paint, paint_soft
+from engine.training.proposer import CELLS, Run, cells_of, keep_scan, load_scans, loss_of, patch, take_step, train
+from engine.training.real_scans import FWHM, make_versions, version
 
 CONFIG = {
     "first_seed": 0,
@@ -120,3 +124,94 @@ def test_the_weights_written_are_the_ones_loaded(folder):
     assert isinstance(out, Proposed)
     assert out.logit.shape == (1, 4, 4, 4)
     assert network.place_spread.min() > 0
+
+
+def test_a_soft_tissue_finding_lies_where_it_is_said_and_keeps_the_noise():
+    tissue = np.zeros(CELLS, bool)
+    tissue[2:10, 2:10, 2:10] = True
+    shape, painted = [n * c for n, c in zip(CELLS, CELL, strict=True)], 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        hu = (40 + 20 * rng.standard_normal(shape)).astype(np.float32)
+        before = hu.copy()
+        finding = paint_soft(hu, tissue, rng, [])
+        if finding is None:
+            continue
+        painted += 1
+        assert finding.kind == UNNAMED
+        changed = np.abs(ndimage.gaussian_filter(hu - before, 1))
+        middle = np.array(
+            [np.average(np.arange(n), weights=changed.sum(tuple({0, 1, 2} - {i}))) for i, n in enumerate(hu.shape)]
+        )
+        assert np.linalg.norm((middle - finding.centre) * GRID_MM) < max(5.0, 0.6 * finding.radius_mm)
+        grain = [x - ndimage.uniform_filter(x, 3) for x in (before, hu)]
+        core = tuple(slice(max(0, round(c) - 1), round(c) + 2) for c in finding.centre)
+        assert grain[1][core].std() > 0.5 * grain[0][core].std()
+    assert painted >= 15
+
+
+def test_no_soft_tissue_finding_is_painted_in_air():
+    hu = np.full([n * c for n, c in zip(CELLS, CELL, strict=True)], -1000, np.float32)
+    assert paint_soft(hu, np.ones(CELLS, bool), np.random.default_rng(0), []) is None
+    assert (hu == -1000).all()
+
+
+def test_what_is_painted_is_no_sharper_than_the_scan():
+    steepest = []
+    for soft in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)):
+        hu = np.full([n * c for n, c in zip(CELLS, CELL, strict=True)], 40, np.float32)
+        assert paint_soft(hu, np.ones(CELLS, bool), np.random.default_rng(3), [], soft)
+        steepest.append(max(np.abs(np.diff(hu, axis=axis)).max() for axis in range(3)))
+    assert steepest[1] < 0.8 * steepest[0]
+
+
+def test_a_finding_without_a_kind_teaches_no_kind():
+    finding = Finding((12.0, 24.0, 24.0), 8.0, 100.0, UNNAMED)
+    wanted = {name: value[None] for name, value in cells_of([finding], CELLS).items()}
+    out = Proposed(
+        torch.zeros(1, 1, *CELLS),
+        torch.zeros(1, *CELLS),
+        torch.zeros(1, 3, *CELLS),
+        torch.randn(1, 2 + len(KINDS), *CELLS),
+    )
+    losses = loss_of(out, wanted)
+    assert float(losses["kind"]) == 0.0
+    assert float(losses["radius"]) > 0.1
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_version_is_the_same_patient_seen_by_another_scanner(grey):
+    rng = np.random.default_rng(0)
+    voxels = (chest(rng) + (1000 if grey else 0)).astype(np.int16)
+    volume = Volume(voxels, Geometry(spacing_mm=(1.5, 1.5, 1.5)), is_hu=not grey)
+    thicknesses = set()
+    for seed in range(12):
+        seen = version(volume, np.random.default_rng(seed))
+        thicknesses.add(round(40 / len(seen.voxels)))
+        extent = [n * s for n, s in zip(seen.voxels.shape, seen.geometry.spacing_mm, strict=True)]
+        assert 0.8 * 96 * 1.5 < extent[1] < 1.25 * 96 * 1.5
+        assert 0.6 * 40 * 1.5 < extent[0] < 1.25 * 40 * 1.5
+        if not grey:
+            assert abs(float(np.median(seen.voxels)) - np.median(voxels)) < 30
+    assert len(thicknesses) >= 3
+
+
+def test_real_scans_are_taken_in_and_painted_on(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    hu = chest(np.random.default_rng(1)).astype(np.int16)
+    file = tmp_path / "somebody.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(hu.transpose(2, 1, 0), np.diag([1.5, 1.5, 3.0, 1.0])), file)
+    names = make_versions(file, 2, folder)
+    scans = load_scans(folder, names)
+    assert [s.name for s in scans] == names
+    assert all(s.real and not s.grey and s.finding is None for s in scans)
+    assert scans[0].soft == pytest.approx(tuple(s / FWHM / g for s, g in zip((3.0, 1.5, 1.5), GRID_MM, strict=True)))
+    kinds = {f.kind for seed in range(40) for f in patch(scans[0], np.random.default_rng(seed), [], 1.0)[1]}
+    assert UNNAMED in kinds and kinds - {UNNAMED}
+
+
+def test_a_real_scan_that_is_not_there_is_told_and_left_out(folder, capsys):
+    config = {**CONFIG, "folder": str(folder), "steps": 1, "real_folder": str(folder), "real": ["nobody.nii.gz"]}
+    train({**config, "real_versions": 2, "real_share": 0.5, "painted_real": 1.0})
+    assert "nobody.nii.gz is not here" in capsys.readouterr().out
