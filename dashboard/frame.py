@@ -76,11 +76,14 @@ def pill(text: str, colour: str) -> str:
     return f'<span class="hf-pill" style="--c:{colour}">{html.escape(text)}</span>'
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table of sentences, which wrap between words; only a word longer than any of ours is broken. Texts are
-    escaped."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], below: Sequence[str] = ()) -> None:
+    """A table of sentences, which wrap between words; only a word longer than any of ours is broken. `below`: for each
+    row what stands in a line of its own beneath it, "" for nothing. Texts are escaped."""
     top = "".join(f"<th>{html.escape(h)}</th>" for h in head)
-    body = "".join("<tr>" + "".join(_cell(text) for text in row) + "</tr>" for row in rows)
+    body = ""
+    for row, more in zip(rows, below or [""] * len(rows), strict=True):
+        body += f"<tr{' class=over' if more else ''}>" + "".join(_cell(text) for text in row) + "</tr>"
+        body += f'<tr><td colspan="{len(head)}" class="below">{html.escape(more)}</td></tr>' if more else ""
     st.html(f'<table class="hf-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
 
 

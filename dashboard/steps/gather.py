@@ -101,8 +101,9 @@ def _cases(page: Page) -> None:
     if page.of_rows:
         _rows(page)
         return
-    head = [words(f"gather.table_{column}") for column in ("case", "kind", "size", "spacing", "patient", "notes")]
-    frame.table(head, [_row(page, each) for each in page.cases])
+    head = [words(f"gather.table_{column}") for column in ("case", "kind", "size", "spacing", "patient")]
+    remarks = [" ".join(words.note(note) for note in each.case.notes) for each in page.cases]
+    frame.table(head, [_row(page, each) for each in page.cases], below=remarks)
 
 
 def _rows(page: Page) -> None:
@@ -128,7 +129,7 @@ def _row(page: Page, each: ProjectCase) -> list[str]:
     kind = words("gather.kind_image" if case.kind == "image" else "gather.kind_volume", modality=case.modality).strip()
     spacing = " × ".join(f"{mm:.2f}" for mm in case.geometry.spacing_mm) if case.geometry.measured else "–"
     size = " × ".join(str(n) for n in case.shape[:3])
-    return [page.title(each.id), kind, size, spacing, case.patient[:8], " ".join(words.note(n) for n in case.notes)]
+    return [page.title(each.id), kind, size, spacing, case.patient[:8]]
 
 
 def _refused(page: Page) -> None:

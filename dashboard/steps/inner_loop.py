@@ -182,7 +182,7 @@ def moved_list(page: Page, walk: Walk, step: int) -> None:
         mark = class_mark(page.classes, name) if name in page.classes else None
         before = walk.cases[case][0][walk.classes.index(name) if walk.classes else 0]
         moved = walk.score(case, step) - before
-        detail = words("adapt.moved", by=f"{moved:+.2f}")
+        detail = words("adapt.moved", by=f"{round(moved, 2) + 0.0:+.2f}")  # no "-0.00"
         if flips:
             before = walk.answer(case, flips[-1] - 1)
             detail = words("adapt.flipped_at", step=flips[-1], before=before, after=name)
