@@ -96,7 +96,7 @@ def _waiting(page: Page, drafts: Sequence[Draft], draft: Draft) -> str | None:
     items = [
         {
             "id": each.id,
-            "title": each.name,
+            "title": each.name.rsplit("/", 1)[-1],  # of a file in an archive the end tells it apart
             "detail": page.words("columns.size", rows=f"{each.rows:,}", columns=each.columns),
             "tag": None,
             "thumb": "",

@@ -56,7 +56,7 @@ def method_panel(page: Page, prediction: Predicted) -> Mapping[str, Any] | None:
         frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
         return None
     for note in job.result.get("notes", ()):
-        frame.remark(page.note(note))
+        frame.remark(page.note(note), warn=True)
     return job.result
 
 

@@ -65,6 +65,8 @@ def _wait(page: Page, job_id: str, text: str) -> None:
 def _checked(page: Page, result: Mapping, args: Mapping[str, str]) -> SaliencyMap:
     """The map's check in a word, its figures on demand, and the overlay itself."""
     words = page.words
+    for note in result.get("notes", ()):
+        frame.remark(words.note(note), warn=True)
     frame.card(words.note(result["verdict"]), quiet=words("evidence.overlay_hint"))
     with st.expander(words("evidence.map_check_figures")):
         if result["convergence"] is not None:

@@ -210,7 +210,7 @@ def write_all(
     """predictions.csv, neighbours.csv and run.json; returns what the last one says."""
     from engine.commands.adapt import versions
     from engine.encoders import tabular
-    from engine.learners.starts import start_file
+    from engine.learners.starts import start_used
     from engine.projects.csv_writer import write_csv
 
     source, query = both.source, both.query
@@ -234,7 +234,7 @@ def write_all(
         said += [say(_named(n, args.language), args.language) for n in about]
     said += [say(n, args.language) for part in parts for n in part.prepared.plan.notes]
     said += [say(n, args.language) for n in notes]
-    start = start_file(args.learner)
+    start = start_used(args.learner, records=True)
     record = {
         "for": "For research and teaching. Not a medical device. Do not use for diagnosis or treatment. "
         f"It has learned from {len(source.labelled)} rows chosen by you.",
@@ -251,7 +251,7 @@ def write_all(
         "versions": versions(),
         "hashes": {
             "encoder": tabular.identity(),
-            "learner": hashlib.sha256(start.read_bytes()).hexdigest() if start.exists() else None,
+            "learner": hashlib.sha256(start.read_bytes()).hexdigest() if start else None,
             "support": hashlib.sha256(args.support.read_bytes()).hexdigest(),
             "query": hashlib.sha256(args.query.read_bytes()).hexdigest(),
         },

@@ -5,6 +5,7 @@ Apart from the methods' own files, so that those need torch alone.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,18 @@ Tensors = Mapping[str, Tensor]
 
 def start_file(name: str, records: bool = False) -> Path:
     return WEIGHTS / f"{RECORDS if records else ''}{name}.safetensors"
+
+
+def start_used(name: str, records: bool = False) -> Path | None:
+    """The file that a method starts from: of rows its own where there is one, else that for images; None: plainly."""
+    return next((p for p in (start_file(name, records), start_file(name)) if p.exists()), None)
+
+
+@cache
+def start_identity(name: str, records: bool = False) -> str | None:
+    """Which weights a method starts from; None where it starts plainly."""
+    path = start_used(name, records)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path else None
 
 
 @cache

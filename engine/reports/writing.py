@@ -289,7 +289,7 @@ def _versions(facts: Facts, hashes: Mapping[str, str], words: Words) -> list[Blo
     if "marks" in record:
         rows.append((words("v_labels"), record["marks"]))
     rows += [(name, str(value)) for name, value in record.get("versions", {}).items()]
-    rows += [(words("v_encoder"), str(value)) for value in record.get("hashes", {}).values()]
+    rows += [(words(f"v_{what}"), str(value)) for what, value in record.get("hashes", {}).items() if value]
     rows += [(words("v_weights", file=name), value) for name, value in hashes.items()]
     if facts.audit_hash:
         rows.append((words("v_audit"), facts.audit_hash))

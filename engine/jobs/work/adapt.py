@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 import engine
-from engine.encoders import tabular
 from engine.evidence import Judgement, Prediction, judge
 from engine.evidence.checks import facts_of
 from engine.evidence.held_back import judge_held_back
@@ -24,6 +23,7 @@ from engine.jobs.work import looks, rooms
 from engine.jobs.work.looks import Look
 from engine.jobs.work.row_data import held_back
 from engine.jobs.work.row_look import table_notes
+from engine.jobs.work.weights import weights_now
 from engine.learners import NumberSupport, Step, Support, SupportError, learner
 from engine.nouns import Case, Note, Place
 from engine.projects.blind import is_blind
@@ -199,9 +199,7 @@ def _record(args: Mapping[str, Any], said: Said, look: Look, judgement: Judgemen
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
-        "hashes": {"encoder": tabular.identity(), "table": said.table}
-        if said.table
-        else {"encoder": rooms.encoder().identity},
+        "hashes": weights_now(args["learner"], bool(said.table)) | ({"table": said.table} if said.table else {}),
     }
 
 

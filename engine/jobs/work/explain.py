@@ -19,7 +19,8 @@ from engine.evidence.saliency import Saliency
 from engine.evidence.saliency import explain as draw
 from engine.intake import load_volume
 from engine.jobs.work import looks, rooms
-from engine.jobs.work.adapt import kept_cases
+from engine.jobs.work.adapt import Outdated, kept_cases
+from engine.jobs.work.weights import other_weights, same_encoder
 from engine.learners import Adapted, learner
 from engine.nouns import Note, Place
 from engine.projects.records import Run
@@ -29,6 +30,8 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     """args: run, case, method. Writes the overlay, its description and a picture; the result describes it."""
     report(0, 1, Note("work.map").to_json())
     run, case_id, method = rooms.store().run(args["run"]), args["case"], args["method"]
+    if not same_encoder(run):
+        raise Outdated(Note("work.other_encoder"))
     adapted, region, predicted = model_at(run, case_id)
     volume = load_volume(rooms.case_dir(case_id))
     saliency = draw(
@@ -42,7 +45,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     )
     name = f"{run.id}-{case_id}-{method}"
     keep(name, saliency, volume)
-    return {**saliency.to_json(), "overlay": name}
+    return {**saliency.to_json(), "overlay": name, "notes": [note.to_json() for note in other_weights(run)]}
 
 
 def model_at(run: Run, case_id: str) -> tuple[Adapted, Place | None, str]:

@@ -15,6 +15,7 @@ from engine.jobs.work import rooms
 from engine.jobs.work.atoms import atom_weights, shown_by_atoms
 from engine.jobs.work.row_look import position
 from engine.jobs.work.row_model import RowModel, as_is, case_of, row_model
+from engine.jobs.work.weights import other_weights
 from engine.nouns import Case, Note
 from engine.tables.molecules import DESCRIPTORS
 from engine.tables.rows import Rows, texts_of
@@ -29,7 +30,8 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     Result: {"base", "output" (log-odds of the target, or the number), "base_probability", "probability" (null for a
     number), "target", "unit", "left_over", "columns": [{"column", "part", "text", "unit", "amount"}] largest first,
     "neighbours": [{"case", "label", "distance", "different"}], "typical": [{"class", "case", "distance", "different"}],
-    "atoms": {column: [weight an atom, -1..1]}, "atoms_share": {column: share of the structure's say on atoms}}.
+    "atoms": {column: [weight an atom, -1..1]}, "atoms_share": {column: share of the structure's say on atoms},
+    "notes": [what a person should know of it]}.
     """
     report(0, 1, Note("work.explaining").to_json())
     model, method = row_model(args["run"]), args.get("method", "ig")
@@ -59,6 +61,7 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
         "typical": [beside(model, case, t, {"class": t["label"]}) for t in prediction.get("typical", [])],
         "atoms": atom_weights(model.data, position(case), rows, single) if single is not None else {},
         "atoms_share": shown_by_atoms(rows, model.data, single) if single is not None else {},
+        "notes": [note.to_json() for note in other_weights(model.run)],
     }  # fmt: skip
 
 

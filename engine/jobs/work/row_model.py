@@ -17,6 +17,7 @@ from engine.jobs.work import rooms
 from engine.jobs.work.adapt import Outdated, kept_cases
 from engine.jobs.work.row_data import RowData, row_data
 from engine.jobs.work.row_look import position, prepared_for
+from engine.jobs.work.weights import same_encoder
 from engine.learners import Adapted, AdaptedNumber, NumberSupport, Support, adapt_number, learner
 from engine.nouns import Case, Note
 from engine.projects.records import Run
@@ -64,13 +65,16 @@ def row_model(run_id: str) -> RowModel:
         raise Outdated(Note("work.not_kept"))
     table = run.record["hashes"]["table"]
     method, seed = learner(run.record["learner"]), run.record["seed"]
+    prepared, support = prepared_for(table, cases, taught), kept.support
+    if not same_encoder(run):  # embeddings of two encoders do not go together: all of them are made anew
+        places = np.array([position(cases[c]) for c in taught])
+        support = replace(support, embeddings=torch.from_numpy(prepared.embeddings(places)))
     adapted: Adapted | AdaptedNumber
-    if isinstance(kept.support, NumberSupport):
-        adapted = adapt_number(method, kept.support, seed=seed)
+    if isinstance(support, NumberSupport):
+        adapted = adapt_number(method, support, seed=seed)
     else:
-        adapted = method.adapt(kept.support, seed=seed).with_temperature(run.record["temperature"])
-    prepared = prepared_for(table, cases, taught)
-    return RowModel(run, row_data(table), prepared, kept.support, taught, adapted, cases)
+        adapted = method.adapt(support, seed=seed).with_temperature(run.record["temperature"])
+    return RowModel(run, row_data(table), prepared, support, taught, adapted, cases)
 
 
 def case_of(model: RowModel, case_id: str) -> Case:

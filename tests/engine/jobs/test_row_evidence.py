@@ -11,10 +11,14 @@ import pytest
 import torch
 
 from engine.evidence.row_attribution import METHODS, attribute
+from engine.jobs.work import rooms
 from engine.jobs.work.atoms import spread_over_atoms
 from engine.jobs.work.row_model import changed_row, row_model
 from engine.jobs.work.tables import open_table
-from engine.sentences import Refusal
+from engine.jobs.work.weights import other_weights, weights_now
+from engine.nouns import Note
+from engine.projects.records import Run
+from engine.sentences import Refusal, say
 from engine.tables import propose
 from engine.tables.molecule_reading import fragments_of
 from engine.tables.rows import apply
@@ -219,3 +223,45 @@ def test_atoms_that_tell_the_class_of_a_molecule_stand_out(home):
     assert max(range(len(weights)), key=weights.__getitem__) >= len(weights) - 3  # in the acid group, at the end
     assert {b["part"] for b in told["columns"]} >= {"structure", "MolWt"}
     assert 0 < told["atoms_share"]["smiles"] < 1  # structural keys speak too and have no atoms
+
+
+def test_a_run_made_with_other_weights_says_so_when_it_is_explained(home, monkeypatch):
+    run = run_of(home, opened(records()), "maml")
+    assert run.record["hashes"]["learner"] and run.record["hashes"]["encoder"]
+    case = next(iter(home.store.predictions(run.id)))
+    assert home.run("explain_row", run=run.id, case=case, method="ablation")["notes"] == []
+    monkeypatch.setattr("engine.jobs.work.weights.start_identity", lambda *_, **__: "of another day")
+    (note,) = home.run("explain_row", run=run.id, case=case, method="ablation")["notes"]
+    assert note["key"] == "work.other_weights"
+    for language in ("en", "zh"):
+        assert say(Note.from_json(note), language)
+
+
+def test_a_run_that_did_not_note_its_weights_says_that_and_one_without_weights_nothing():
+    encoder = weights_now("maml", of_rows=True)["encoder"]
+
+    def noted(method: str, **hashes) -> list[str]:
+        record = {"learner": method, "look": "row", "hashes": {"encoder": encoder, **hashes}}
+        return [note.key for note in other_weights(Run("r", "p", 0.0, record))]
+
+    assert noted("maml") == ["work.weights_not_noted"] and noted("protonet") == []
+    assert noted("maml", learner="old") == ["work.other_weights"] and noted("protonet", encoder="old")
+
+
+def test_after_a_change_of_the_encoder_all_embeddings_of_a_run_are_made_anew(home, monkeypatch):
+    """The kept embeddings are spoiled: who mixed them with new ones would answer something else."""
+    run = run_of(home, opened(records()))
+    case, said = next(iter(home.store.predictions(run.id).items()))
+    kept = rooms.settings().data_dir / "runs" / f"{run.id}.npz"
+    with np.load(kept) as raw:
+        spoiled = {name: raw[name] for name in raw.files}
+    spoiled["embeddings"] = spoiled["embeddings"][::-1].copy()
+    np.savez(kept, **spoiled)
+    asked = said["probabilities"][said["classes"].index(said["predicted"])]
+    row_model.cache_clear()
+    assert home.run("explain_row", run=run.id, case=case, method="ig")["probability"] != pytest.approx(asked, abs=0.02)
+    monkeypatch.setattr("engine.jobs.work.weights.tabular.identity", lambda: "another encoder")
+    row_model.cache_clear()
+    told = home.run("explain_row", run=run.id, case=case, method="ig")
+    assert told["probability"] == pytest.approx(asked, abs=2e-3) and told["notes"]
+    row_model.cache_clear()
