@@ -15,7 +15,7 @@ from dashboard.state import Page
 from dashboard.steps.cases_list import label_list
 from dashboard.steps.exporting import export
 from dashboard.steps.pacs_send import pacs_send
-from dashboard.steps.report_files import report_files
+from dashboard.steps.report_files import hint, report_files
 from dashboard.steps.tested import held_back_sentences, test_sentences
 
 EXPORTS = ("csv", "comparison", "png", "project")
@@ -35,6 +35,8 @@ def show(page: Page) -> None:
                 pacs_send(page)
             frame.heading(page.words("report.title"))
             for kind in EXPORTS:
+                if kind == "png" and page.of_rows:  # no slices to draw over
+                    continue
                 if kind == "project" or (page.comparison if kind == "comparison" else page.run) is not None:
                     _export(page, kind)
 
@@ -46,11 +48,12 @@ def _summary(page: Page) -> None:
         frame.card(words("report.none"))
         return
     record = run.record
+    asked = "report.question_number" if record.get("target") == "number" else "report.question"
     rows = [
-        (words("report.question"), _question(page, record)),
+        (words(asked), _question(page, record)),
         (words("report.who"), str(len(record["support"]))),
         (words("adapt.learner"), learner_title(words, record["learner"])),
-        (words("adapt.look_where"), words(f"adapt.look_{record['look']}")),
+        *([] if page.of_rows else [(words("adapt.look_where"), words(f"adapt.look_{record['look']}"))]),
         (words("report.run"), time.strftime("%Y-%m-%d %H:%M", time.localtime(run.at)) + f" · {run.id}"),
         (words("report.versions"), " · ".join(f"{k} {v}" for k, v in record["versions"].items())),
     ]
@@ -73,7 +76,7 @@ def _question(page: Page, record: Mapping[str, Any]) -> str:
 def _export(page: Page, kind: str) -> None:
     with st.container(border=True, key=f"export-{kind}"):
         frame.heading(page.words(f"report.{kind}"))
-        frame.quiet(page.words(f"report.{kind}_hint"))
+        frame.quiet(hint(page, f"report.{kind}_hint"))
         export(page, kind)
 
 

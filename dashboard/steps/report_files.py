@@ -16,7 +16,7 @@ def report_files(page: Page) -> None:
     job = _newest(page)
     with st.container(border=True, key="report-files"):
         frame.heading(words("report.report"))
-        frame.quiet(words("report.report_hint"))
+        frame.quiet(hint(page, "report.report_hint"))
         if job is not None and job.alive:
             watch_job(page, job.id, page.words("report.report_make"), "stop-report")
         elif job is not None and job.state == "done":
@@ -25,6 +25,13 @@ def report_files(page: Page) -> None:
             if job is not None and job.error:
                 frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
             _button(page, "report.report_make", "primary")
+
+
+def hint(page: Page, key: str) -> str:
+    """What a file holds: of a table other things than of scans, of a number others than of classes."""
+    kinds = [f"{key}_number"] if page.numeric else []
+    kinds += [f"{key}_rows"] if page.of_rows else []
+    return page.words(next((each for each in kinds if each in page.words), key))
 
 
 def _args(page: Page) -> dict[str, str]:

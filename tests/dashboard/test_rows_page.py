@@ -251,6 +251,18 @@ def test_what_if_is_answered_beside_the_row_as_it_is(project, data_dir):
     assert not page.exception
 
 
+def test_the_report_of_rows_speaks_of_rows_and_offers_no_pictures_of_scans(project, data_dir):
+    store, scans = project
+    made = project_of(store, data_dir, numbers(), label="days", unit="days")
+    with_run(store, made, number=True)
+    page = open_step(made, "report")
+    html = shown(page)
+    assert "most like it" in html and "number and interval" in html and "The kept table" in html
+    assert "slice" not in html and "Scans without" not in html and "probability of each class" not in html
+    assert not [b for b in page.button if b.key == "make-png"]
+    assert "Scans without" in shown(open_step(scans, "report"))
+
+
 def test_treatments_are_shown_as_what_was_chosen_with_a_warning(project, data_dir):
     store, _ = project
     made = project_of(store, data_dir, patients(), label="outcome")
