@@ -85,7 +85,7 @@ def _last_result(page: Page) -> None:
         return
     if job.state == "failed" and job.error:
         frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
-    elif job.state == "done":
+    elif job.state == "done" and not (job.result.get("drafts") and not job.result["cases"]):  # a table is told below
         said = words("gather.taken", count=job.result["cases"])
         if job.result["already"]:
             said += " · " + words("gather.already", count=job.result["already"])
@@ -102,7 +102,7 @@ def _cases(page: Page) -> None:
         _rows(page)
         return
     head = [words(f"gather.table_{column}") for column in ("case", "kind", "size", "spacing", "patient")]
-    remarks = [" ".join(words.note(note) for note in each.case.notes) for each in page.cases]
+    remarks = [words.between.join(words.note(note) for note in each.case.notes) for each in page.cases]
     frame.table(head, [_row(page, each) for each in page.cases], below=remarks)
 
 
@@ -218,4 +218,5 @@ def _next(page: Page) -> None:
         ):
             state.go("label")
             st.rerun()
-        frame.quiet(page.words("gather.next_hint"))
+        if not page.classes and not page.numeric:
+            frame.quiet(page.words("gather.next_hint"))

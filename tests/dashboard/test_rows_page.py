@@ -127,6 +127,22 @@ def test_a_kept_table_leads_on_to_label(project, data_dir):
     assert page.query_params["s"] in ("label", ["label"])
 
 
+def test_a_kept_table_is_not_told_as_no_cases_and_its_classes_need_no_naming(project, data_dir):
+    store, _ = project
+    made, queue = project_of(store, data_dir, patients(), label="outcome"), Queue(data_dir)
+    arrived = {"cases": 0, "already": 0, "removed": {}, "notes": [], "refused": 0, "drafts": 1}
+
+    def told(result: dict) -> str:
+        job = queue.file("take_in", {"project": made}, lane="intake", project=made)
+        queue.claim("intake", "test", 0)
+        queue.end(job.id, "test", "done", result=result)
+        return shown(open_step(made, "gather"))
+
+    html = told(arrived)
+    assert "cases taken in" not in html and "name two or more classes" not in html
+    assert "0 cases taken in" in told({**arrived, "drafts": 0, "refused": 1})
+
+
 def test_a_table_that_is_thrown_away_is_gone(project):
     store, _ = project
     empty, table = store.create_project("Table"), patients()
