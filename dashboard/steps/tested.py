@@ -67,12 +67,13 @@ def held_back_sentences(page: Page) -> list[str]:
             words("adapt.held_back_class", name=name, k=each["right"], n=each["count"])
             for name, each in held["classes"].items()
         ]
-        return [f"{said[0]} {words('adapt.and').join(parts)}."] if len(parts) > 1 else said
+        stop = "。" if words.language == "zh" else "."
+        return [said[0] + words.between + words("adapt.and").join(parts) + stop] if len(parts) > 1 else said
     said = words("adapt.held_back_number", n=held["count"], mae=page.amount(held["mae"]))
     if "inside" in held:
         inside = {"k": held["inside"], "n": held["count"]}
         low, high = round(100 * held["low"]), round(100 * held["high"])
-        said += " " + words("adapt.held_back_inside", **inside, low=low, high=high)
+        said += words.between + words("adapt.held_back_inside", **inside, low=low, high=high)
     return [said]
 
 

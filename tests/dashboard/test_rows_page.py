@@ -221,6 +221,7 @@ def test_what_the_table_knew_is_counted_with_its_range(project, data_dir):
     parts = {"stable": {"right": 4, "count": 4}, "worse": {"right": 2, "count": 4}}
     held = {"right": 6, "count": 8, "low": 0.35, "high": 0.97, "classes": parts, "wrong": []}
     with_run(store, made, held_back=held)
+    assert "“worse”：4 行中对 2 行。" in shown(open_step(made, "adapt", "zh"))
     assert "right for 6 of 8; the likely range is 35 to 97 %. “stable”: 4 of 4; “worse”: 2 of 4." in shown(
         open_step(made, "adapt")
     )
