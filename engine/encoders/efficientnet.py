@@ -1,34 +1,48 @@
-"""EfficientNet-Lite0 (Google 2020, Apache-2.0): the network of EfficientNet-B0 (Tan & Le 2019, arXiv 1905.11946,
-Table 1) without squeeze-and-excitation and with ReLU6 in place of swish, so that it is fast on a CPU.
+"""EfficientNet-Lite (Google 2020, Apache-2.0): the network of EfficientNet-B0 (Tan & Le 2019, arXiv 1905.11946,
+Table 1) without squeeze-and-excitation and with ReLU6 in place of swish, so that it is fast on a CPU; Lite2 is 1.1
+times as wide and 1.2 times as deep as Lite0.
 
-Names of the weights are this file's own; `assets/weights/lite0.md` tells where the numbers come from.
+Names of the weights are this file's own; `assets/weights/lite0.md` and `lite2.md` tell where the numbers come from.
 """
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-# One row a stage: expansion, kernel, stride of the first block, output channels, blocks (paper, Table 1).
-STAGES = (
-    (1, 3, 1, 16, 1),
-    (6, 3, 2, 24, 2),
-    (6, 5, 2, 40, 2),
-    (6, 3, 2, 80, 3),
-    (6, 5, 1, 112, 3),
-    (6, 5, 2, 192, 4),
-    (6, 3, 1, 320, 1),
-)
+# One row a stage: expansion, kernel, stride of the first block, output channels, blocks (paper, Table 1; Lite2's scaled
+# as its section 5.1 says, but that the first and the last stage keep their one block).
+STAGES = {
+    "lite0": (
+        (1, 3, 1, 16, 1),
+        (6, 3, 2, 24, 2),
+        (6, 5, 2, 40, 2),
+        (6, 3, 2, 80, 3),
+        (6, 5, 1, 112, 3),
+        (6, 5, 2, 192, 4),
+        (6, 3, 1, 320, 1),
+    ),
+    "lite2": (
+        (1, 3, 1, 16, 1),
+        (6, 3, 2, 24, 3),
+        (6, 5, 2, 48, 3),
+        (6, 3, 2, 88, 4),
+        (6, 5, 1, 120, 4),
+        (6, 5, 2, 208, 5),
+        (6, 3, 1, 352, 1),
+    ),
+}
 STEM, HEAD = 32, 1280
 BATCH_NORM_EPS = 1e-3  # as in the TensorFlow original
 # The stages whose maps the embedding pools: the last map of each resolution (1/2, 1/4, 1/8, 1/16, 1/32) and the head.
 POOLED = (0, 1, 2, 4, 6)
-# Blocks that our own training leaves as they are: edges and textures serve every picture. What comes out of them, at
-# 1/16 of the pixels, is the last map that everything deeper rests on: Grad-CAM looks at it (`middle`).
-SHARED_BLOCKS = 9
-# The number of blocks after which a pooled stage is complete.
-STAGE_ENDS = tuple(sum(row[-1] for row in STAGES[: i + 1]) for i in POOLED)
+SHALLOW_MAPS = 3  # of them, those at 1/2, 1/4 and 1/8 of the pixels
+# Blocks before the deep ones, up to the first of the fifth stage. Our own training leaves them as they are: edges and
+# textures serve every picture. What comes out of them, at 1/16 of the pixels, is the last map that everything deeper
+# rests on: Grad-CAM looks at it (`middle`).
+DEEP_STAGE = 4
 
 
 class ConvNorm(nn.Module):
@@ -66,19 +80,23 @@ class Block(nn.Module):
         return x + y if self.residual else y
 
 
-class Lite0(nn.Module):
+class Lite(nn.Module):
     """(n, 3, rows, columns) in 0..1 -> the pooled maps, shallow to deep, each (n, channels, rows, columns).
 
-    `classifier` (1000 ImageNet classes) is only there where the weights carry it: the product does not need it.
+    `name`: a row of STAGES. `classifier` (1000 ImageNet classes) is only there where the weights carry it: the product
+    does not need it.
     """
 
-    channels = (*(STAGES[i][3] for i in POOLED), HEAD)
-
-    def __init__(self, classes: int = 0):
+    def __init__(self, name: str, classes: int = 0):
         super().__init__()
+        table = STAGES[name]
+        self.name = name
+        self.channels = (*(table[i][3] for i in POOLED), HEAD)
+        self.shallow_blocks = sum(row[-1] for row in table[:DEEP_STAGE]) + 1
+        self.ends = tuple(sum(row[-1] for row in table[: i + 1]) for i in POOLED)  # blocks until a pooled stage is done
         self.stem = ConvNorm(3, STEM, 3, 2)
         self.stages, width = nn.ModuleList(), STEM
-        for expansion, kernel, stride, channels, count in STAGES:
+        for expansion, kernel, stride, channels, count in table:
             blocks = [Block(width, channels, expansion, kernel, stride)]
             blocks += [Block(channels, channels, expansion, kernel, 1) for _ in range(count - 1)]
             self.stages.append(nn.Sequential(*blocks))
@@ -89,7 +107,7 @@ class Lite0(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps, x = self.shallow(x)
-        return [*maps, *self.deep(x)]
+        return [*maps, *self.deep(self.middle(x))]
 
     @property
     def blocks(self) -> list[nn.Module]:
@@ -97,21 +115,21 @@ class Lite0(nn.Module):
         return [block for stage in self.stages for block in stage]
 
     def shallow(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
-        """(n, 3, rows, columns) -> the maps pooled among the shared blocks, and the map that the others start from."""
+        """(n, 3, rows, columns) -> the maps pooled among the shallow blocks, and the map that the others start from."""
         x = self.stem((x * 255.0 - 127.0) / 128.0)  # the original's own scaling
         maps = []
-        for number, block in enumerate(self.blocks[:SHARED_BLOCKS], start=1):
+        for number, block in enumerate(self.blocks[: self.shallow_blocks], start=1):
             x = block(x)
-            if number in STAGE_ENDS:
+            if number in self.ends:
                 maps.append(x)
-        return maps, self.middle(x)
+        return maps, x
 
     def deep(self, x: Tensor) -> list[Tensor]:
-        """The map of the shared blocks -> the deeper maps that are pooled, and the head's."""
+        """The map of the shallow blocks -> the deeper maps that are pooled, and the head's."""
         maps = []
-        for number, block in enumerate(self.blocks[SHARED_BLOCKS:], start=SHARED_BLOCKS + 1):
+        for number, block in enumerate(self.blocks[self.shallow_blocks :], start=self.shallow_blocks + 1):
             x = block(x)
-            if number in STAGE_ENDS:
+            if number in self.ends:
                 maps.append(x)
         return [*maps, self.head(x)]
 
@@ -122,31 +140,25 @@ class Lite0(nn.Module):
         return self.classifier(self(x)[-1].mean((2, 3)))
 
 
-class TwoTails(nn.Module):
-    """The network as ImageNet left it, and beside its deep blocks the same blocks as our training left them.
+class SideBySide(nn.Module):
+    """A network as ImageNet left it, and beside it another whose deep blocks our training moved.
 
-    Training makes most questions easier and a few harder; keeping both keeps what was known. The shared blocks run
-    once. Maps: those of `untouched`, then the deep ones of `trained`.
+    Training makes most questions easier and a few harder; keeping an untouched network keeps what was known, and two
+    networks that were not made alike err less alike. Maps: all of `untouched`, then the deep ones of `trained`. Both
+    networks' middle maps are laid one upon the other there, so that `middle` is still what all deeper maps rest on.
     """
 
-    channels = (*Lite0.channels, *Lite0.channels[3:])
-
-    def __init__(self, untouched: Lite0, trained: Lite0):
+    def __init__(self, untouched: Lite, trained: Lite):
         super().__init__()
         self.untouched, self.trained = untouched, trained
-        trained.stem = nn.Identity()  # the shared part is the untouched one's
-        for block in trained.blocks[:SHARED_BLOCKS]:
-            for name, _ in list(block.named_children()):
-                setattr(block, name, nn.Identity())
-
-    @property
-    def middle(self) -> nn.Module:
-        """Its output is the last map that all deeper ones rest on."""
-        return self.untouched.middle
+        self.channels = (*untouched.channels, *trained.channels[SHALLOW_MAPS:])
+        self.middle = nn.Identity()
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        maps, x = self.untouched.shallow(x)
-        return [*maps, *self.untouched.deep(x), *self.trained.deep(x)]
+        maps, ours = self.untouched.shallow(x)
+        both = self.middle(torch.cat([ours, self.trained.shallow(x)[1]], 1))
+        ours, theirs = both[:, : ours.shape[1]], both[:, ours.shape[1] :]
+        return [*maps, *self.untouched.deep(ours), *self.trained.deep(theirs)]
 
 
 def fold(network: nn.Module) -> nn.Module:

@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.encoders.efficientnet import Lite0, TwoTails
+from engine.encoders.efficientnet import Lite, SideBySide
 from engine.encoders.texture import texture
 
 # Length of each block of the embedding, (mean, spread) a stage, shallow to deep. Any lengths near 1 do as well within
 # half a point of AUROC; these lean to the deep stages for the sake of the smallest set (docs/encoder.md).
 SHALLOW_WEIGHTS = ((0.7, 0.7), (0.7, 0.7), (1.0, 1.0))
 DEEP_WEIGHTS = ((1.0, 1.0), (1.5, 1.5), (2.5, 2.0))
-# Where the deep blocks are there twice, the untouched ones keep two thirds of each block's say: then no set of the
+# Where two networks stand side by side, the untouched one keeps two thirds of each deep block's say: then no set of the
 # table falls by more than 0.01 and most of the gain stays (docs/encoder.md).
 UNTOUCHED_SHARE = 2 / 3
 TEXTURE_WEIGHT = 2.5
@@ -29,7 +29,7 @@ class Embedder(nn.Module):
     picture; each block weighted and divided by the root of its size, so that no block counts by its length.
     """
 
-    def __init__(self, network: Lite0 | TwoTails):
+    def __init__(self, network: Lite | SideBySide):
         super().__init__()
         self.network = network
         with torch.inference_mode():
@@ -67,7 +67,7 @@ class Embedder(nn.Module):
 
 
 def stage_weights(maps: int) -> list[tuple[float, float]]:
-    """(mean, spread) of each of the network's maps: 6 of one network, 9 where the deep ones are there twice."""
+    """(mean, spread) of each of the network's maps: 6 of one network, 9 of two side by side."""
     if maps == len(SHALLOW_WEIGHTS) + len(DEEP_WEIGHTS):
         return [*SHALLOW_WEIGHTS, *DEEP_WEIGHTS]
     shares = (UNTOUCHED_SHARE**0.5, (1 - UNTOUCHED_SHARE) ** 0.5)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from engine.encoders.efficientnet import Lite0, TwoTails, fold
+from engine.encoders.efficientnet import Lite, SideBySide, fold
 from engine.encoders.embedding import Embedder
 from engine.encoders.faster import EXAMPLE, Embed, by_openvino
 from engine.encoders.framing import Frame, frame
@@ -21,11 +21,12 @@ from engine.encoders.views import VIEW_PX, make_views
 from engine.nouns import Place, Volume
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "weights"
-# The network as ImageNet taught it and the scaling that fits it; what our own training moved on top, and its scaling.
-NETWORK_FILE, UNTRAINED_SCALE_FILE = "lite0.safetensors", "lite0_embedding.safetensors"
+# Two networks as ImageNet taught them: one stays as it is, the other is where our training starts. What that training
+# moved; the scaling that fits both together.
+UNTOUCHED, START = "lite2", "lite0"
 TRAINED_FILE, EMBEDDING_FILE = "trained.safetensors", "embedding.safetensors"
 POOLING_FILE = "pooling.safetensors"
-RECIPE = "3"  # raise it with every change of code that changes embeddings: it is part of the cache key
+RECIPE = "4"  # raise it with every change of code that changes embeddings: it is part of the cache key
 BATCH = 16
 
 
@@ -136,7 +137,7 @@ class Encoder:
 def load_encoder(device: str = "cpu", *, trained: bool = True) -> Encoder:
     """The shipped encoder. `device`: "cpu", "cuda" or "auto". FileNotFoundError where the weights are missing.
 
-    `trained=False`: the network as ImageNet left it, to train from and to compare with.
+    `trained=False`: the untouched network alone, to compare with.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -151,29 +152,47 @@ def _load(device: str, trained: bool) -> Encoder:
     if trained:  # the attention knows the whole embedding only
         pooling.load_state_dict({**pooling.state_dict(), **_read(POOLING_FILE)})
     digest = hashlib.sha256(RECIPE.encode())
-    own = (TRAINED_FILE, EMBEDDING_FILE, POOLING_FILE) if trained else (UNTRAINED_SCALE_FILE,)
-    for name in (NETWORK_FILE, *own):
+    shipped = (network_file(UNTOUCHED), network_file(START), TRAINED_FILE, EMBEDDING_FILE, POOLING_FILE)
+    for name in shipped if trained else (network_file(UNTOUCHED), scale_file(UNTOUCHED)):
         digest.update((WEIGHTS / name).read_bytes() if (WEIGHTS / name).exists() else b"")
     return Encoder(embedder, pooling, f"{RECIPE}-{digest.hexdigest()[:16]}", device)
 
 
 def load_embedder(trained: bool) -> Embedder:
-    """Network and scaling, batch norms not yet folded: with what our training moved, or as ImageNet left it."""
-    start = {k: v.float() for k, v in load_file(WEIGHTS / NETWORK_FILE).items()}
-    network: Lite0 | TwoTails = _network(start)
-    if trained:
-        network = TwoTails(_network(start), _network({**start, **_read(TRAINED_FILE)}))
-    embedder = Embedder(network)
-    embedder.load_state_dict({**embedder.state_dict(), **_read(EMBEDDING_FILE if trained else UNTRAINED_SCALE_FILE)})
-    return embedder
+    """Networks and scaling, batch norms not yet folded: the untouched one beside the trained one, or alone."""
+    if not trained:
+        return lone_embedder(UNTOUCHED)
+    both = SideBySide(load_network(UNTOUCHED), load_network(START, _read(TRAINED_FILE)))
+    return _scaled(Embedder(both), EMBEDDING_FILE)
 
 
-def _network(weights: dict[str, Tensor]) -> Lite0:
-    network = Lite0()
-    missing = network.load_state_dict(weights, strict=False)
+def lone_embedder(name: str) -> Embedder:
+    """One network as ImageNet left it, with its own scaling: START is what training starts from."""
+    return _scaled(Embedder(load_network(name)), scale_file(name))
+
+
+def load_network(name: str, moved: dict[str, Tensor] | None = None) -> Lite:
+    """A network as ImageNet left it, `moved` weights in place of its own. ValueError where the files don't fit."""
+    network = Lite(name)
+    start = {k: v.float() for k, v in load_file(WEIGHTS / network_file(name)).items()}
+    missing = network.load_state_dict({**start, **(moved or {})}, strict=False)
     if missing.unexpected_keys or any("num_batches_tracked" not in k for k in missing.missing_keys):
-        raise ValueError(f"{NETWORK_FILE} does not fit this version of Handful: install it again")
+        raise ValueError(f"{network_file(name)} does not fit this version of Handful: install it again")
     return network.eval()
+
+
+def network_file(name: str) -> str:
+    return f"{name}.safetensors"
+
+
+def scale_file(name: str) -> str:
+    """Centre and scale of a network that stands alone."""
+    return f"{name}_embedding.safetensors"
+
+
+def _scaled(embedder: Embedder, file: str) -> Embedder:
+    embedder.load_state_dict({**embedder.state_dict(), **_read(file)})
+    return embedder
 
 
 def _read(name: str) -> dict[str, Tensor]:

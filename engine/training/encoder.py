@@ -4,7 +4,7 @@ Each step is one set: pictures of 2 to 5 of its classes, varied (`pictures.py`, 
 Two losses: a linear head of that set (supervised, label smoothing), and an episode, in which ridge regression in
 closed form learns from the labelled half and is asked about the other (Bertinetto et al. 2019, arXiv 1805.08136):
 the same straight border over the same embedding that the product draws. The shallow blocks stay as ImageNet left
-them, and the product keeps the untouched deep blocks beside the trained ones (`TwoTails`), which keeps what was known;
+them, and the product keeps an untouched network beside the trained one (`SideBySide`), which keeps what was known;
 `keep` below 1 averages the weights with the start as well (Wortsman et al. 2022, arXiv 2109.01903).
 """
 
@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.encoders.efficientnet import SHARED_BLOCKS, TwoTails
+from engine.encoders.efficientnet import SideBySide
 from engine.encoders.embedding import Embedder, floored, measure
-from engine.encoders.encoder import EMBEDDING_FILE, TRAINED_FILE, load_embedder
+from engine.encoders.encoder import EMBEDDING_FILE, START, TRAINED_FILE, UNTOUCHED, load_network, lone_embedder
 from engine.encoders.framing import frame
 from engine.encoders.views import make_views
 from engine.episodes.scoring import macro_auroc
@@ -76,7 +76,7 @@ class Training(nn.Module):
         for one in self.heads:
             nn.init.zeros_(one.weight)
         self.sharpness = nn.Parameter(torch.tensor(1.5))
-        for part in (network.stem, *network.blocks[:SHARED_BLOCKS]):
+        for part in (network.stem, *network.blocks[: network.shallow_blocks]):
             part.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Training:
@@ -88,7 +88,7 @@ class Training(nn.Module):
     def forward(self, views: Tensor) -> Tensor:
         """(k, 3, px, px) -> (k, d): the embedding as the product scales it, but for the texture and the clipping."""
         views = views.to(self.centre.device).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad():  # the shared blocks stay as they are
+        with torch.no_grad():  # the shallow blocks stay as they are
             shallow, middle = self.network.shallow(views)
         parts = []
         for features in (*shallow, *self.network.deep(middle)):
@@ -190,7 +190,7 @@ def prepare(config: dict[str, Any], out: Path, report: Report = lambda *a: None)
     sources = sources_of(config, out, report)
     if not sources:
         raise ValueError(f"there is no labelled set in {config['data']['corpus']}: see docs/training.md")
-    module = Training(load_embedder(trained=False), sources)
+    module = Training(lone_embedder(START), sources)
     weights = np.array([s.weight for s in sources])
     weights = weights / weights.sum()
     return module, lambda rng: step_loss(module, sources, weights, config["train"]["batch"], rng)
@@ -232,19 +232,24 @@ def export(module: Training, start: dict[str, Tensor], keep: float, out: Path, s
     moved = {k: v.half().contiguous() for k, v in now.items() if not torch.equal(v, start[k])}
     save_file(moved, out / TRAINED_FILE)
     module.network.load_state_dict({**start, **{k: v.float() for k, v in moved.items()}})
-    both = TwoTails(load_embedder(trained=False).network, module.network)
-    embedder, rng = Embedder(both).eval(), np.random.default_rng([seed, 9])
+    both = Embedder(SideBySide(load_network(UNTOUCHED), module.network)).eval()
+    centre, scale = scaling(both, module.sources, seed)
+    save_file({"centre": centre.contiguous(), "scale": scale.contiguous()}, out / EMBEDDING_FILE)
+    return out
+
+
+def scaling(embedder: Embedder, sources: list[Source], seed: int) -> tuple[Tensor, Tensor]:
+    """Centre and scale (d,) of the raw embedding, each source counting the same, and whole synthetic studies."""
+    rng = np.random.default_rng([seed, 9])
     with torch.inference_mode():
-        synthetic = HOSPITALS if any(s.name.startswith("synthetic") for s in module.sources) else ()
+        synthetic = HOSPITALS if any(s.name.startswith("synthetic") for s in sources) else ()
         raw = [embedder.raw(whole_slices(hospital, seed)) for hospital in synthetic]
-        for source in (s for s in module.sources if s.measured):
+        for source in (s for s in sources if s.measured):
             some = torch.from_numpy(rng.permutation(len(source.labels))[:MEASURED])
             seen = [source.plain(p) if source.plain else source.views(p, rng) for p in some.split(16)]
             raw.append(torch.cat([embedder.raw(views) for views in seen]))
     centre, scale = measure(raw)
-    scale = floored(scale, embedder.sizes)
-    save_file({"centre": centre.contiguous(), "scale": scale.contiguous()}, out / EMBEDDING_FILE)
-    return out
+    return centre, floored(scale, embedder.sizes)
 
 
 def whole_slices(hospital: str, seed: int) -> Tensor:

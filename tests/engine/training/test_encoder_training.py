@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import load_file
 from sklearn.linear_model import Ridge
 
-from engine.encoders.efficientnet import SHARED_BLOCKS, Lite0
-from engine.encoders.encoder import EMBEDDING_FILE, NETWORK_FILE, TRAINED_FILE, WEIGHTS, load_embedder
+from engine.encoders.encoder import EMBEDDING_FILE, START, TRAINED_FILE, load_network, lone_embedder
 from engine.training.crops import load_crops, vary
 from engine.training.encoder import RIDGE, Training, averaged, episode_loss, prepare, train
 from engine.training.hospitals import is_hospitals, pictures_of, read_hospitals
@@ -69,15 +68,15 @@ def test_the_head_of_an_episode_is_ridge_regression():
 
 
 def test_the_frozen_part_gets_no_gradient():
-    module = Training(load_embedder(trained=False), [])
+    module = Training(lone_embedder(START), [])
     module(torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))).square().sum().backward()
     assert module.network.stem.conv.weight.grad is None
-    assert module.network.blocks[SHARED_BLOCKS - 1].project.conv.weight.grad is None
+    assert module.network.blocks[module.network.shallow_blocks - 1].project.conv.weight.grad is None
     assert float(module.network.head.conv.weight.grad.abs().sum()) > 0
 
 
 def test_one_pictures_embedding_depends_on_no_other_in_training_mode():
-    module = Training(load_embedder(trained=False), []).train()
+    module = Training(lone_embedder(START), []).train()
     views = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(module(views)[:1], module(views[:1]), atol=1e-4)
@@ -137,7 +136,7 @@ def test_a_run_goes_on_where_it_was_and_writes_weights_that_fit(tmp_path):
     assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
     # only the deep blocks moved, and what moved fits on top of the start
     assert not any(k.startswith(("stem", "stages.0", "stages.3")) for k in a) and any("head" in k for k in a)
-    Lite0().load_state_dict({**load_file(WEIGHTS / NETWORK_FILE), **a}, strict=False)
+    load_network(START, {k: v.float() for k, v in a.items()})
     assert load_file(part / EMBEDDING_FILE)["scale"].min() > 0
     assert any("loss" in str(line[2]) for line in lines)
 
