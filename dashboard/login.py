@@ -33,7 +33,8 @@ input{{font:inherit;padding:.55rem .7rem;border-radius:8px;border:1px solid #3a4
 button{{font:inherit;padding:.6rem;border:0;border-radius:8px;background:#4fc4b5;color:#06211d;font-weight:600}}
 :focus-visible{{outline:2px solid #4fc4b5;outline-offset:2px}}.wrong{{color:#ff8f86}}a{{color:#4fc4b5}}
 @media(prefers-color-scheme:light){{body{{background:#f4f6f8;color:#1b2330}}form{{background:#fff;border-color:#d8dee6}}
-input{{background:#fff;border-color:#b9c2ce}}p{{color:#5a6675}}.wrong{{color:#b3261e}}a{{color:#0f766b}}}}</style>
+input{{background:#fff;border-color:#b9c2ce}}p{{color:#5a6675}}.wrong{{color:#b3261e}}a{{color:#0f766b}}
+button{{background:#147468;color:#fff}}:focus-visible{{outline-color:#147468}}}}</style>
 <form method="post" action="/hf/login?lang={lang}"><h1>Handful</h1><p>{intro}</p>{wrong}
 <label>{reader}<input name="reader" maxlength="40" autocomplete="username"></label>
 <label>{password}<input name="password" type="password" autocomplete="current-password" required autofocus></label>

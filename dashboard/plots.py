@@ -11,7 +11,8 @@ from dashboard.class_marks import NEUTRAL, class_mark
 
 _CLEAR = "rgba(0,0,0,0)"
 _MARGIN = {"l": 6, "r": 6, "t": 6, "b": 6}
-_LEGEND_ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}  # a second line grows upwards
+# Held by the figure's edge, it makes room for a second line, and gives it back in a window that was made wider.
+_LEGEND_ABOVE = {"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0}
 
 
 def embedding_map(

@@ -27,7 +27,8 @@ from engine.nouns import Place
 NEIGHBOURS_SHOWN = 4
 NEIGHBOURS_HEIGHT = 150
 FITS = 6  # letters of a class's name beside its bar at 1024 pixels; a Chinese one takes the room of two
-VIEWER_HEIGHT = "calc(100vh - 316px)"  # the window less bar, foot, margins and the row of neighbours
+# The window less bar, foot, margins and the row of neighbours; less a presenter's line, where there is one.
+VIEWER_HEIGHT = "calc(100vh - 316px - var(--hf-presenter, 0px))"
 
 
 def show(page: Page) -> None:

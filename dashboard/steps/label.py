@@ -15,7 +15,7 @@ from engine.intake import load_case
 from engine.projects.records import UNSURE
 
 MOST_CLASSES = 9  # as many as there are digit keys
-VIEWER_HEIGHT = "calc(100vh - 94px)"  # the window less the bar, the foot and their margins
+VIEWER_HEIGHT = "calc(100vh - 94px - var(--hf-presenter, 0px))"  # the window less the bar, the foot and their margins
 
 
 def show(page: Page) -> None:

@@ -27,7 +27,8 @@ def plain(figure: go.Figure, height: int, *, x: str = "", y: str = "", legend: b
         height=height,
         margin={"l": 56, "r": 12, "t": 34 if legend else 12, "b": 46},
         showlegend=legend,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": SIZE}},
+        # Held by the figure's edge: against the axes it would stay where it was when the window is made wider.
+        legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0, "font": {"size": SIZE}},
         paper_bgcolor=CLEAR,
         plot_bgcolor=CLEAR,
         dragmode=False,

@@ -77,7 +77,7 @@ def ladder(scene: Scene) -> go.Figure:
     )  # fmt: skip
     chart.add_hline(y=100 * told["claim"], line={"color": NEUTRAL, "width": 2, "dash": "dash"})
     chart.update_yaxes(range=[-2, 102], ticksuffix=" %")
-    chart.update_xaxes(type="category", tickangle=0)
+    chart.update_xaxes(type="category")
     return plain(chart, HEIGHT, x=scene.words("x_cases"), legend=False)
 
 
