@@ -77,7 +77,8 @@ def ladder(scene: Scene) -> go.Figure:
     )  # fmt: skip
     chart.add_hline(y=100 * told["claim"], line={"color": NEUTRAL, "width": 2, "dash": "dash"})
     chart.update_yaxes(range=[-2, 102], ticksuffix=" %")
-    chart.update_xaxes(type="category")
+    # Every other rung is named: in a narrow window the names of all would run into each other.
+    chart.update_xaxes(type="category", tickmode="array", tickvals=[str(r["cases"]) for r in rungs[::2]])
     return plain(chart, HEIGHT, x=scene.words("x_cases"), legend=False)
 
 
