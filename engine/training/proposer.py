@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from scipy import ndimage
 from torch import Tensor
@@ -27,7 +28,7 @@ from engine.encoders.proposer import AIR, CELL, GRID_MM, KINDS, Proposed, Propos
 from engine.phantoms import FINDINGS, HOSPITALS, make_phantom
 from engine.training.loop import load_optimiser, optimiser_tensors
 from engine.training.painted import UNNAMED, Finding, Softness, paint, paint_soft
-from engine.training.real_scans import make_versions
+from engine.training.real_scans import real_versions
 
 PATCH = (24, 48, 48)  # grid steps: 72 mm each way; small, so that most of what is seen is worth seeing
 CELLS = tuple(n // c for n, c in zip(PATCH, CELL, strict=True))
@@ -288,8 +289,6 @@ class Run:
         """Go on from the checkpoint, if there is one."""
         if not self.file.exists():
             return
-        from safetensors import safe_open
-
         tensors = load_file(self.file)
         with safe_open(self.file, "pt") as opened:
             about = opened.metadata()
@@ -297,6 +296,15 @@ class Run:
         for name, network in (("now.", self.network), ("averaged.", self.averaged)):
             network.load_state_dict({k[len(name) :]: v for k, v in tensors.items() if k.startswith(name)})
         load_optimiser(self.optimiser, tensors)
+
+
+def rate_at(step: int, config: dict) -> float:
+    """Warm, level, then falling to zero at the end of a round (warm restarts: Loshchilov & Hutter 2017)."""
+    ends = [*config.get("restarts", []), config["steps"]]
+    end = next((e for e in ends if step < e), ends[-1])
+    begin = max((e for e in ends if e <= step and e < end), default=0)
+    left = (1 - (step - begin) / (end - begin)) / (1 - config["decay_from"])
+    return config["learning_rate"] * min(1.0, (step + 1) / 50, max(left, 0.01))
 
 
 def take_step(run: Run, scans: list[Scan], config: dict) -> dict[str, float]:
@@ -315,8 +323,7 @@ def take_step(run: Run, scans: list[Scan], config: dict) -> dict[str, float]:
         out = run.network(seen)
     out = Proposed(out.features, out.logit.float(), out.offset.float(), out.traits.float())
     losses = loss_of(out, {k: torch.stack([w[k] for w in wanted]) for k in wanted[0]})
-    left = (1 - run.step / config["steps"]) / (1 - config["decay_from"])
-    run.optimiser.param_groups[0]["lr"] = config["learning_rate"] * min(1.0, (run.step + 1) / 50, max(left, 0.01))
+    run.optimiser.param_groups[0]["lr"] = rate_at(run.step, config)
     run.optimiser.zero_grad(set_to_none=True)
     sum(WEIGHT[name] * part for name, part in losses.items()).backward()
     torch.nn.utils.clip_grad_norm_(run.network.parameters(), 5.0)
@@ -344,29 +351,17 @@ def train(config: dict, weights: Path | None = None) -> Path:
     while run.step < config["steps"]:
         for name, value in take_step(run, scans, config).items():
             sums[name] = 0.95 * sums.get(name, value) + 0.05 * value
-        if run.step % config["checkpoint_every"] == 0:
-            run.save()
-            text = " ".join(f"{name} {value:.3f}" for name, value in sums.items())
-            print(f"step {run.step} {text} {time.time() - began:.0f} s", flush=True)
         if run.step % config["look_every"] == 0:
             first, five, _ = look_over(run.averaged, checks)
             rng = np.random.default_rng([config["seed"], run.step, 5])
             some = [scans[i] for i in rng.choice(len(scans), min(config["mined"], len(scans)), replace=False)]
             run.hard |= look_over(run.averaged, some)[2]
-            run.save()
             print(f"step {run.step} validation: first guess {first:.2f}, one of five {five:.2f}", flush=True)
+        if run.step % config["checkpoint_every"] == 0:  # after the look: a checkpoint holds the mistakes of its step
+            run.save()
+            text = " ".join(f"{name} {value:.3f}" for name, value in sums.items())
+            print(f"step {run.step} {text} {time.time() - began:.0f} s", flush=True)
     return export(run, scans, weights or folder / "proposer.safetensors")
-
-
-def real_versions(config: dict, folder: Path) -> list[str]:
-    """Versions of the real scans that the config names, made where they lack; those that are not here are told."""
-    names = []
-    for file in (Path(config.get("real_folder", "")) / name for name in config.get("real", [])):
-        if file.exists():
-            names += make_versions(file, config["real_versions"], folder)
-        else:
-            print(f"{file} is not here: trained without it", flush=True)
-    return names
 
 
 def export(run: Run, scans: list[Scan], file: Path) -> Path:

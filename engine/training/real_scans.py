@@ -22,6 +22,17 @@ THICKEST_MM = 6.5
 FWHM = 2.355  # width of a Gaussian at half its height, in standard deviations
 
 
+def real_versions(config: dict, folder: Path) -> list[str]:
+    """Versions of the real scans that the config names, made where they lack; those that are not here are told."""
+    names = []
+    for file in (Path(config.get("real_folder", "")) / name for name in config.get("real", [])):
+        if file.exists():
+            names += make_versions(file, config["real_versions"], folder)
+        else:
+            print(f"{file} is not here: trained without it", flush=True)
+    return names
+
+
 def read_scan(file: Path) -> Volume:
     """The largest case of a file, read into memory. Raises what intake raises for a file it cannot read."""
     with tempfile.TemporaryDirectory() as kept:

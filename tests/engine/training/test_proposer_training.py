@@ -11,7 +11,18 @@ from scipy import ndimage
 from engine.encoders.proposer import CELL, GRID_MM, KINDS, Proposed, load_proposer
 from engine.nouns import Geometry, Volume
 from engine.training.painted import UNNAMED, Finding, paint, paint_soft
-from engine.training.proposer import CELLS, Run, cells_of, keep_scan, load_scans, loss_of, patch, take_step, train
+from engine.training.proposer import (
+    CELLS,
+    Run,
+    cells_of,
+    keep_scan,
+    load_scans,
+    loss_of,
+    patch,
+    rate_at,
+    take_step,
+    train,
+)
 from engine.training.real_scans import FWHM, make_versions, version
 
 CONFIG = {
@@ -215,3 +226,9 @@ def test_a_real_scan_that_is_not_there_is_told_and_left_out(folder, capsys):
     config = {**CONFIG, "folder": str(folder), "steps": 1, "real_folder": str(folder), "real": ["nobody.nii.gz"]}
     train({**config, "real_versions": 2, "real_share": 0.5, "painted_real": 1.0})
     assert "nobody.nii.gz is not here" in capsys.readouterr().out
+
+
+def test_the_rate_falls_to_nothing_at_the_end_of_each_round():
+    config = {"learning_rate": 0.002, "decay_from": 0.5, "steps": 300, "restarts": [200]}
+    rates = [rate_at(step, config) for step in (0, 100, 150, 199, 200, 250, 299)]
+    assert rates == pytest.approx([0.00004, 0.002, 0.001, 0.00002, 0.002, 0.002, 0.00004])
