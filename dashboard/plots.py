@@ -204,9 +204,14 @@ def waterfall(
         automargin=True,
     )  # fmt: skip
     points = [base, output, *starts, *(s + a for s, (_, a) in zip(starts, parts, strict=True))]
-    room = 0.16 * (max(points) - min(points) or 1.0)
-    figure.update_xaxes(title=words["x"], range=[min(points) - room, max(points) + room], nticks=6, zeroline=False)
+    room = 0.32 * (max(points) - min(points) or 1.0)  # for the amounts, also where names leave the bars little width
+    figure.update_xaxes(range=[min(points) - room, max(points) + room], nticks=6, zeroline=False)
     _plain(figure, height, axes=True)
+    # The axis says what it shows from the right edge leftwards: under the bars alone a narrow window would cut it.
+    figure.add_annotation(
+        text=words["x"], xref="paper", yref="paper", x=1, y=0, xanchor="right", yanchor="top", yshift=-22,
+        showarrow=False, font={"size": 12},
+    )  # fmt: skip
     return figure.update_layout(margin={"l": 8, "r": 8, "t": 4, "b": 40})
 
 
