@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
-import psutil
 import pytest
 
 from engine.sentences import say
 from engine.tables import first_table, propose, read_tables
 from engine.tables.patients import patient_codes
 from engine.tables.visits import summarise_visits
+from tests.conftest import ROOT
 from tests.engine.tables.made_tables import KEY, InThisProcess, notes_of
 
 MESSY = {
@@ -93,7 +95,7 @@ def test_formulas_without_results_in_a_real_workbook_are_named(in_process, data)
     assert (said["column"], said["count"]) == ("Glucose mmol/l", 200)
 
 
-def test_a_hundred_thousand_admissions_are_read_as_they_stand_under_two_gigabytes(data):
+def test_a_hundred_thousand_admissions_are_read_as_they_stand(data):
     path = data / "records" / "diabetes130_full.csv.zip"
     table = first_table(path)
     assert table.frame.shape == (101_766, 50)
@@ -109,7 +111,18 @@ def test_a_hundred_thousand_admissions_are_read_as_they_stand_under_two_gigabyte
     assert dictionary.one("site") == "medical_specialty" and dictionary.named("identifier") == ["encounter_id"]
     assert dictionary["age"].ordinal and dictionary["age"].levels[0] == "[0-10)"
     assert len(set(patient_codes(table, dictionary, KEY))) == 71_518  # as the manifest counts them
-    assert psutil.Process().memory_info().rss < 2e9
+
+
+def test_reading_a_hundred_thousand_admissions_takes_less_than_two_gigabytes(data):
+    """In a process of its own: this one holds what all tests before it left."""
+    asked = (
+        "import pathlib, resource, sys; from engine.tables import first_table; "
+        "print(len(first_table(pathlib.Path(sys.argv[1])).frame), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    path = str(data / "records" / "diabetes130_full.csv.zip")
+    done = subprocess.run([sys.executable, "-c", asked, path], cwd=ROOT, capture_output=True, text=True, check=True)
+    rows, peak_kb = done.stdout.split()
+    assert int(rows) == 101_766 and int(peak_kb) * 1024 < 2e9
 
 
 @pytest.mark.parametrize(
