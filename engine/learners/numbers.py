@@ -54,6 +54,11 @@ class NumberSupport:
         return self.targets.std(correction=0).clamp(min=1e-12)
 
     @property
+    def floor(self) -> float:
+        """Below it no answer lies: 0 where no labelled number is negative (days, beds, a dose), else minus infinity."""
+        return 0.0 if bool((self.targets >= 0).all()) else -math.inf
+
+    @property
     def standard(self) -> Tensor:
         """(n,) targets of mean 0 and spread 1, in the embeddings' precision."""
         return ((self.targets - self.centre) / self.scale).to(self.embeddings)
@@ -96,14 +101,14 @@ class AdaptedNumber:
         return self.fit.space
 
     def mean(self, embeddings: Tensor) -> Tensor:
-        """(m, d) -> (m,)."""
-        return self.support.centre + self.support.scale * self.fit.predict(embeddings)
+        """(m, d) -> (m,), none below the support's `floor`: what explains an answer explains the floor with it."""
+        return in_unit(self.support, self.fit.predict(embeddings), self.support.floor)
 
     def samples(self, embeddings: Tensor) -> Tensor | None:
         """(m, d) -> (s, m) by each model a learner drew (PLATIPUS): how far the *model* is unsure. None for others."""
         if self.fit.sampled is None:
             return None
-        return self.support.centre + self.support.scale * self.fit.sampled(embeddings)
+        return in_unit(self.support, self.fit.sampled(embeddings), self.support.floor)
 
     @cached_property
     def _left_out(self) -> tuple[Jackknife, ...]:
@@ -119,7 +124,7 @@ class AdaptedNumber:
             return None
         with torch.no_grad():
             guesses = torch.cat([fold.mean(embeddings)[None].expand(len(fold.missed), -1) for fold in folds])
-        low = (guesses - missed[:, None]).sort(0).values[len(missed) - rank]
+        low = (guesses - missed[:, None]).sort(0).values[len(missed) - rank].clamp(min=self.support.floor)
         high = (guesses + missed[:, None]).sort(0).values[rank - 1]
         return low, high
 
@@ -144,6 +149,11 @@ class Jackknife:
     missed: Tensor
     rows: tuple[int, ...] = ()
     said: Tensor | None = None
+
+
+def in_unit(support: NumberSupport, standard: Tensor, floor: float) -> Tensor:
+    """Standard numbers of any shape -> the target's unit, none below `floor`."""
+    return (support.centre + support.scale * standard).clamp(min=floor)
 
 
 def adapt_number(
@@ -175,7 +185,7 @@ def leave_one_patient_out(
         fit = learner.fit_number(part, steps, seed, Trace())
 
         def mean(embeddings: Tensor, part=part, fit=fit) -> Tensor:
-            return part.centre + part.scale * fit.predict(embeddings)
+            return in_unit(part, fit.predict(embeddings), support.floor)
 
         with torch.no_grad():
             said = mean(support.embeddings[~kept])

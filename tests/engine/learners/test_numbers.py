@@ -108,6 +108,20 @@ def test_ridge_is_scikit_learns_and_leaves_patients_out_exactly(strength):
         assert np.abs(found.numpy()[~kept] - expected).max() < 1e-6
 
 
+@pytest.mark.parametrize("name", ["ridge", "maml", "platipus"])
+def test_days_are_never_fewer_than_none_and_temperatures_may_be(name):
+    """A straight line through stays of 0 to 3 days goes below 0 somewhere; no answer, model or interval may."""
+    steep = line(16, noise=0.05)
+    far = line(60, seed=1).embeddings * 3
+    for shift, least in ((steep.targets.min(), 0.0), (steep.targets.mean(), -torch.inf)):
+        adapted = adapt_number(learner(name), NumberSupport(steep.embeddings, steep.targets - shift, "d", steep.groups))
+        low, high = adapted.interval(far, 0.8)
+        answers = [adapted.mean(far), low, high, *filter(lambda s: s is not None, [adapted.samples(far)])]
+        assert all((answer >= least).all() for answer in answers)
+        assert (low <= high).all()
+        assert (adapted.mean(far) <= 0).any() and (adapted.mean(far) < 0).any() == (least < 0)
+
+
 def test_shuffled_numbers_are_not_predicted():
     """Numbers thrown as dice: on average no method beats the mean of the labelled cases."""
     for name in ("maml", "reptile", "ridge", "matching"):
