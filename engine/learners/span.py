@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.learners.protocol import Support, class_weights
+from engine.learners.protocol import Support
 
 NEVER = -1e4  # score of a class that a task doesn't have: finite, so that gradients are
 
@@ -26,8 +26,9 @@ NEVER = -1e4  # score of a class that a task doesn't have: finite, so that gradi
 @dataclass(frozen=True)
 class Batch:
     """`t` tasks, padded: products of the labelled cases `inner` (t, n, n), and of queries with them `cross` (t, m, n);
-    `member` (t, n, c) one-hot; `weight` (t, n) of a case in the loss, 0 for padding; `absent` (t, 1, c) NEVER for
-    classes that aren't there, else 0; `asked` (t, m) class of each query, -1 for padding."""
+    `member` (t, n, c) one-hot; `weight` (t, n) of a case in the loss, such that every class has the same say, 0 for
+    padding; `absent` (t, 1, c) NEVER for classes that aren't there, else 0; `asked` (t, m) class of each query, -1 for
+    padding."""
 
     inner: Tensor
     cross: Tensor
@@ -44,28 +45,31 @@ def batch(tasks: Sequence[tuple[Support, Tensor, Tensor]]) -> Batch:
     m = max(len(asked) for _, _, asked in tasks)
     c = max(len(support.classes) for support, _, _ in tasks)
     t = len(tasks)
-    inner, cross = first.new_zeros(t, n, n), first.new_zeros(t, m, n)
-    member, weight = first.new_zeros(t, n, c), first.new_zeros(t, n)
-    absent, targets = first.new_zeros(t, 1, c), torch.full((t, m), -1)
+    products = first.new_zeros(t, n, n + m)
+    known, asked_for = torch.full((t, n), -1), torch.full((t, m), -1)
+    absent = first.new_zeros(t, 1, c)
     for i, (support, query, asked) in enumerate(tasks):
         k, q = len(support.targets), len(asked)
-        products = products_of(support.embeddings, query)
-        inner[i, :k, :k], cross[i, :q, :k] = products.tensor_split([k])
-        member[i, torch.arange(k), support.targets] = 1
-        weight[i, :k] = class_weights(support)
+        found = products_of(support.embeddings, query)
+        products[i, :k, :k], products[i, :k, n : n + q] = found.tensor_split([k], dim=1)
+        known[i, :k], asked_for[i, :q] = support.targets, asked
         absent[i, :, len(support.classes) :] = NEVER
-        targets[i, :q] = asked
-    return Batch(inner, cross, member, weight, absent, targets)
+    there = (known >= 0).to(first)
+    spread = products.diagonal(dim1=1, dim2=2).sum(1) / there.sum(1)  # squared, as `head.place` divides by
+    inner, cross = (products / spread.clamp(min=1e-24)[:, None, None]).tensor_split([n], dim=2)
+    member = (known.unsqueeze(-1) == torch.arange(c)).to(first)
+    weight = (member / (member.sum(1, keepdim=True).clamp(min=1) * (absent == 0).sum(-1, keepdim=True))).sum(-1)
+    return Batch(inner, cross.mT, member, weight, absent, asked_for)
 
 
 def products_of(cases: Tensor, new: Tensor) -> Tensor:
-    """(n, d), (m, d) -> (n + m, n): products with the cases, all placed as `head.place` does with the weighing at rest.
+    """(n, d), (m, d) -> (n, n + m): products of the cases with themselves and with others, about the cases' mean.
 
-    Placed implicitly, since going through the numbers of the embedding is most of the work.
+    `head.place` with the weighing at rest, but for its scale: placed implicitly, since going through the numbers of the
+    embedding is most of the work. The few rows stand first: that product takes half as long as its transpose.
     """
     centred = torch.cat([cases, new]).sub_(cases.mean(0))
-    products = centred @ centred[: len(cases)].T
-    return products / products[: len(cases)].diagonal().mean().clamp(min=1e-24)  # by the spread, squared
+    return centred[: len(cases)] @ centred.T
 
 
 def descend(tasks: Batch, pull: Tensor, rates: dict[str, Tensor], steps: int) -> tuple[Tensor, Tensor]:
