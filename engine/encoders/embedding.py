@@ -56,14 +56,23 @@ class Embedder(nn.Module):
 
     def raw_of_maps(self, maps: list[Tensor], views: Tensor, grey: bool = False) -> Tensor:
         """`raw` from the network's maps; evidence attributes to these maps as well as to the pixels."""
-        parts: list[Tensor] = []
-        for features in maps:
-            mean = features.mean((2, 3), keepdim=True)
-            parts += [F.normalize(mean.flatten(1), dim=1), F.normalize(spread(features, mean), dim=1)]
-        return torch.cat([*parts, texture(views[:, :1], 3) if grey else texture(views)], 1)
+        return with_texture(of_maps(maps), views, grey)
 
     def standardise(self, raw: Tensor) -> Tensor:
         return ((raw - self.centre) / self.scale).clamp(-CLIP, CLIP) * self.weights
+
+
+def of_maps(maps: list[Tensor]) -> Tensor:
+    """Mean and spread of every map, each of length one: (n, d without texture)."""
+    parts: list[Tensor] = []
+    for features in maps:
+        mean = features.mean((2, 3), keepdim=True)
+        parts += [F.normalize(mean.flatten(1), dim=1), F.normalize(spread(features, mean), dim=1)]
+    return torch.cat(parts, 1)
+
+
+def with_texture(known: Tensor, views: Tensor, grey: bool) -> Tensor:
+    return torch.cat([known, texture(views[:, :1], 3) if grey else texture(views)], 1)
 
 
 def stage_weights(maps: int) -> list[tuple[float, float]]:

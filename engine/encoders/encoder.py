@@ -98,10 +98,10 @@ class Encoder:
 
     def embed_views(self, views: Tensor) -> Tensor:
         """(k, 3, px, px) -> (k, d) in float32; differentiable."""
-        if self._faster is not None and not torch.is_grad_enabled() and views.shape[1:] == EXAMPLE[1:]:
-            return self._faster(views)
         # Where nobody asks for the gradient of each channel, grey pictures need their texture measured once.
         grey = not torch.is_grad_enabled() and torch.equal(views[:, :1].expand_as(views), views)
+        if self._faster is not None and not torch.is_grad_enabled() and views.shape[1:] == EXAMPLE[1:]:
+            return self._faster(views, grey)
         laid_out = views.contiguous(memory_format=torch.channels_last)
         return self.embedder(laid_out, grey=True) if grey else self.embedder(laid_out)
 

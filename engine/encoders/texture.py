@@ -33,17 +33,24 @@ def texture(views: Tensor, copies: int = 1) -> Tensor:
 
 
 def _histogram(views: Tensor) -> Tensor:
-    """Share of pixels near each of BINS grey levels, triangular weights (a histogram that has a gradient), rooted."""
-    flat = views.flatten(2)
-    levels = torch.linspace(0, 1, BINS, device=views.device)
-    shares = [(1 - (flat - level).abs() * (BINS - 1)).clamp_min(0).mean(2) for level in levels]
-    return torch.stack(shares, 2).add(_EPS).sqrt().flatten(1)
+    """Share of pixels near each of BINS grey levels, triangular weights (a histogram that has a gradient), rooted.
+
+    A pixel lies between two levels and is shared among them: one pass over the pixels instead of one a level.
+    """
+    place = views.flatten(2).clamp(0, 1) * (BINS - 1)
+    below = place.detach().floor().clamp(max=BINS - 2)
+    share, below = place - below, below.long()
+    none = place.new_zeros(*place.shape[:2], BINS)
+    counts = none.scatter_add(2, below, 1 - share).scatter_add(2, below + 1, share)
+    return (counts / place.shape[2]).add(_EPS).sqrt().flatten(1)
 
 
 def _moments(views: Tensor) -> Tensor:
     mean = views.mean((2, 3))
-    spread = (views.var((2, 3), correction=0) + _EPS).sqrt()
-    skew = ((views - mean[..., None, None]) ** 3).mean((2, 3)) / (spread**3 + 1e-3)
+    apart = views - mean[..., None, None]
+    squares = apart * apart
+    spread = (squares.mean((2, 3)) + _EPS).sqrt()
+    skew = (squares * apart).mean((2, 3)) / (spread**3 + 1e-3)
     return torch.cat([mean, spread, skew / 4], 1)
 
 
@@ -52,14 +59,20 @@ def _contrast(x: Tensor) -> Tensor:
     right = (x[..., 1:] - x[..., :-1]) ** 2
     down = (x[..., 1:, :] - x[..., :-1, :]) ** 2
     local = (F.avg_pool2d(x * x, 5, 2) - F.avg_pool2d(x, 5, 2) ** 2).clamp_min(0).add(_EPS).sqrt()
-    energies = [right.mean((2, 3)), down.mean((2, 3)), local.mean((2, 3)) ** 2, local.var((2, 3), correction=0)]
+    usual = local.mean((2, 3), keepdim=True)
+    uneven = ((local - usual) ** 2).mean((2, 3))
+    energies = [right.mean((2, 3)), down.mean((2, 3)), usual.flatten(1) ** 2, uneven]
     return torch.cat([(e + _EPS).log10() / 2 for e in energies], 1)
 
 
 def _orientation(x: Tensor) -> Tensor:
-    """Log energy of the gradient along ORIENTATIONS directions."""
+    """Log energy of the gradient along ORIENTATIONS directions, from its three second moments."""
     gx = x[..., 1:-1, 2:] - x[..., 1:-1, :-2]
     gy = x[..., 2:, 1:-1] - x[..., :-2, 1:-1]
-    angles = torch.arange(ORIENTATIONS, device=x.device) * (torch.pi / ORIENTATIONS)
-    parts = [((gx * a.cos() + gy * a.sin()) ** 2).mean((2, 3)) for a in angles]
-    return torch.cat([(p + _EPS).log10() / 2 for p in parts], 1)
+    across, along, both = (gx * gx).mean((2, 3)), (gy * gy).mean((2, 3)), (gx * gy).mean((2, 3))
+    parts = []
+    for angle in torch.arange(ORIENTATIONS, device=x.device) * (torch.pi / ORIENTATIONS):
+        cos, sin = angle.cos(), angle.sin()
+        energy = (cos * cos * across + sin * sin * along + 2 * sin * cos * both).clamp_min(0)
+        parts.append((energy + _EPS).log10() / 2)
+    return torch.cat(parts, 1)

@@ -67,7 +67,10 @@ def test_a_folder_arrives_with_its_names_and_the_page_is_told_once(view, page, s
     source = page.data_dir / "uploads" / newest / "source"
     found = {p.relative_to(source).as_posix(): p.read_bytes() for p in source.rglob("*") if p.is_file()}
     assert found == {p.relative_to(study.parent).as_posix(): p.read_bytes() for p in study.rglob("IM*")}
-    assert view.locator(".zone .text").inner_text() == "All files have arrived (24). What was read, and what was not, is shown below."
+    assert (
+        view.locator(".zone .text").inner_text()
+        == "All files have arrived (24). What was read, and what was not, is shown below."
+    )
 
 
 def test_what_is_dropped_on_the_zone_is_sent(view, page):

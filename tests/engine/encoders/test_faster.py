@@ -33,7 +33,7 @@ def test_openvino_gives_torchs_embeddings_for_any_number_of_pictures(fresh):
     assert sys.modules["openvino_telemetry"] is None  # its makers hear nothing
     assert precision and fresh.identity == (before if precision == "f32" else f"{before}-{precision}")
     nearness = torch.nn.functional.cosine_similarity(got, wanted)
-    assert nearness.min() > (0.99999 if precision == "f32" else 0.999)
+    assert nearness.min() > (0.99999 if precision == "f32" else 0.995)
 
 
 def test_gradients_are_still_torchs(fresh):
