@@ -69,7 +69,7 @@ def test_a_folder_arrives_with_its_names_and_the_page_is_told_once(view, page, s
     assert found == {p.relative_to(study.parent).as_posix(): p.read_bytes() for p in study.rglob("IM*")}
     assert (
         view.locator(".zone .text").inner_text()
-        == "All files have arrived (24). What was read, and what was not, is shown below."
+        == "All files have arrived (24). This page shows what was read and what was not."
     )
 
 
