@@ -2,8 +2,8 @@
 labelled rows and answers for others at once; nothing is fitted (Mueller et al. 2022, arXiv 2112.10510; Hollmann et al.
 2025, Nature 637). The network is `cells.py`, the guesses that it starts from are `guesses.py` and `forest.py`.
 
-What is answered is the mean of the network and of one straight line through the row's own numbers, so that a table
-unlike all that was trained on costs little: the line reads every column, the network those that say most.
+What is answered is the mean of the network and of two straight lines (`lines.py`), so that a table unlike all that was
+trained on costs little: a line reads every column, the network those that say most.
 
 Several classes are asked one against the rest each, so any number goes. The answer is made symmetric: the mean of
 asking for a class and, with the signs turned, for its opposite.
@@ -18,15 +18,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from engine.learners.cells import CellNet, Memory
-from engine.learners.logistic import Logistic
+from engine.learners.lines import class_lines, number_lines
 from engine.learners.numbers import NumberFit, NumberSupport
 from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, Support, SupportError, Trace
-from engine.learners.ridge import Ridge
 from engine.learners.rows import are_records, own_numbers
 from engine.nouns import Note
 
-LINE = 0.5  # the line's share of an answer; not tuned
-C = 1.0  # of the line: chosen on the training families at 5, 10 and 20 rows a class (docs/records.md)
+LINES = 0.5  # the lines' share of an answer; not tuned
 MOST_COLUMNS = 60  # read; those that say most of the target. Trained with up to 32
 ASKED_AT_ONCE = 128  # rows
 
@@ -57,7 +55,7 @@ class InContext(Learner):
         signs = torch.stack([2.0 * (support.targets == c) - 1 for c in asked]).to(rows)  # (k, n)
         columns = telling(rows, signs)
         memory = remember(self.net, rows[:, columns], signs, False)
-        line = Logistic(C).adapt(replace(support, embeddings=rows))
+        lines = class_lines(replace(support, embeddings=rows), columns)
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
             """(m, d) -> (k, m) logits of each asked class, (m, k * width) where likeness is measured."""
@@ -69,8 +67,7 @@ class InContext(Learner):
         def score(embeddings: Tensor) -> Tensor:
             logits = answers(embeddings)[0].T
             logits = torch.cat([-logits / 2, logits / 2], 1) if count == 2 else logits
-            straight = line.logits(read_numbers(embeddings))
-            return (1 - LINE) * logits.log_softmax(1) + LINE * straight.log_softmax(1)
+            return (1 - LINES) * logits.log_softmax(1) + LINES * lines(read_numbers(embeddings))
 
         trace = Trace(on_step)
         with torch.no_grad():
@@ -89,14 +86,14 @@ class InContext(Learner):
         rows, targets = read_numbers(support.embeddings), support.standard[None].float()
         columns = telling(rows, targets)
         memory = remember(self.net, rows[:, columns], targets, True)
-        line = Ridge().fit_number(replace(support, embeddings=rows), steps, seed, Trace())
+        lines = number_lines(replace(support, embeddings=rows), columns, steps, seed)
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
             parts = [ask(self.net, memory, part[:, columns], True) for part in _portions(read_numbers(embeddings))]
             return torch.cat([p[0] for p in parts], 1)[0], torch.cat([p[1] for p in parts], 0)
 
         def predict(embeddings: Tensor) -> Tensor:
-            return (1 - LINE) * answers(embeddings)[0] + LINE * line.predict(read_numbers(embeddings))
+            return (1 - LINES) * answers(embeddings)[0] + LINES * lines(read_numbers(embeddings))
 
         with torch.no_grad():
             trace.add(0, float((predict(support.embeddings) - targets[0]).square().mean()))

@@ -7,6 +7,7 @@ the others say, as if it had not been there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +50,12 @@ def read_places(cells: Tensor, known: Tensor) -> tuple[Places, Tensor]:
         weight = alike.sum(2)
         near.append(_mean(alike, known) + own * weight / (weight + 1))
     return Places(cells, places, known, sharp), torch.cat(near, 2)
+
+
+def placing(cells: Tensor) -> Callable[[Tensor], Tensor]:
+    """(n, d) labelled cells of one table -> what gives any rows (m, d) their places, each row by itself."""
+    sharp = _typical(cells[None])
+    return lambda rows: _place(rows[None], cells[None], sharp)[0]
 
 
 def _typical(cells: Tensor) -> Tensor:

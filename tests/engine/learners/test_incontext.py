@@ -14,6 +14,8 @@ from engine.learners.cells import CellNet, standardised
 from engine.learners.forest import grow
 from engine.learners.guesses import KERNELS, guesses
 from engine.learners.incontext import InContext, read
+from engine.learners.lines import C, class_lines
+from engine.learners.logistic import Logistic
 from engine.learners.places import read_places
 from engine.learners.rows import ROW_NUMBERS, ROW_SQUARE
 
@@ -175,3 +177,16 @@ def test_a_table_of_one_column_with_three_values_has_finite_guesses():
     targets = torch.tensor([[-1.0] * 7 + [1.0] * 7])
     left_out, asked = guesses(cells, targets, cells)
     assert torch.isfinite(left_out).all() and torch.isfinite(asked).all()
+
+
+def test_a_value_a_hundred_times_too_high_does_not_drown_a_column():
+    """A unit slip in one labelled row: the line through numbers knows nothing more, that through places goes on."""
+    draw = torch.Generator().manual_seed(0)
+    own = torch.randn(60, 1, generator=draw)
+    targets = (own[:, 0] > 0).long()
+    own[int(targets[:20].nonzero()[0])] *= 1e2
+    support = Support(own[:20], targets[:20], ("low", "high"), tuple(map(str, range(20))))
+    straight = Logistic(C).adapt(support).probabilities(own[20:])[:, 1]
+    both = class_lines(support, torch.tensor([0]))(own[20:]).exp()[:, 1]
+    assert straight.std() < 0.02 < 0.1 < both.std()
+    assert ((both > both.median()) == (targets[20:] == 1)).float().mean() > 0.85
