@@ -9,6 +9,7 @@ counted at the last event of the record.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -43,6 +44,16 @@ CONVERSIONS = {
     "mmHg": ("mm[Hg]", 1.0, 0.0),
     "mm Hg": ("mm[Hg]", 1.0, 0.0),
 }
+# As clinicians write what UCUM codes otherwise; curly brackets in UCUM say no unit, only what was counted.
+WRITTEN = {"mm[Hg]": "mmHg", "Cel": "°C", "10*3/uL": "10³/µL", "10*6/uL": "10⁶/µL", "10*9/L": "10⁹/L",
+           "10*12/L": "10¹²/L", "kg/m2": "kg/m²", "mL/min/{1.73_m2}": "mL/min/1.73 m²", "[pH]": "pH"}  # fmt: skip
+NOT_A_UNIT = re.compile(r"\{[^}]*\}")
+# HL7's codes, where a record gives the code without its words.
+ENCOUNTERS = {"amb": "ambulatory", "emer": "emergency", "imp": "inpatient", "acute": "inpatient acute",
+              "nonac": "inpatient non-acute", "obsenc": "observation", "ss": "short stay", "hh": "home health",
+              "vr": "virtual", "fld": "field", "prenc": "pre-admission"}  # fmt: skip
+MARITAL = {"M": "Married", "S": "Never Married", "D": "Divorced", "W": "Widowed", "L": "Legally Separated",
+           "T": "Domestic partner", "U": "unmarried", "A": "Annulled"}  # fmt: skip
 CONVERTED_ONLY_FOR = {
     "g": {"29463-7", "3141-9"},
     "m": {"8302-2"},
@@ -128,7 +139,8 @@ class Records:
         person = self.person(id_)
         person.sex, person.born = _text(raw.get("gender")), day_of(raw.get("birthDate"))
         person.dead = bool(raw.get("deceasedBoolean") or raw.get("deceasedDateTime"))
-        person.marital = concept(raw.get("maritalStatus")).name or None
+        marital = concept(raw.get("maritalStatus")).name
+        person.marital = MARITAL.get(marital, marital) or None
         for extension in _dicts(raw.get("extension")):
             if str(extension.get("url", "")).endswith("us-core-race"):
                 texts = [
@@ -147,9 +159,9 @@ class Records:
 
     def _add_encounter(self, raw: dict[str, Any], person: Person) -> None:
         class_ = raw.get("class") or {}
-        person.encounters[
-            str(class_.get("display") or class_.get("code") or "other").lower() if isinstance(class_, dict) else "other"
-        ] += 1
+        kind = class_.get("display") or class_.get("code") if isinstance(class_, dict) else ""
+        kind = str(kind or "other").lower()
+        person.encounters[ENCOUNTERS.get(kind, kind)] += 1
         for end in ("start", "end"):
             person.seen(day_of((raw.get("period") or {}).get(end)))
         if site := reference_of(raw.get("serviceProvider")):
@@ -208,7 +220,7 @@ class Records:
                     else ""
                 )
                 unit, value = converted(unit, float(value), code)
-                person.values.append((code, unit, float("nan") if when is None else when, value))
+                person.values.append((code, written(unit), float("nan") if when is None else when, value))
             else:
                 self._answer(person, code, part, when or 0.0)
 
@@ -321,6 +333,11 @@ def converted(unit: str, value: float, code: Code) -> tuple[str, float]:
         other, factor, shift = CONVERSIONS[unit]
         return other, value * factor + shift
     return unit, value
+
+
+def written(unit: str) -> str:
+    """A UCUM code as it stands beside a value: "mm[Hg]" -> "mmHg", "{score}" -> ""."""
+    return WRITTEN.get(unit) or NOT_A_UNIT.sub("", unit).strip().rstrip("/")
 
 
 def _first_identifier(raw: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-zäöüß]+|[A-Z]+|\d+|[\u4e00-\u9fff]+")
+IN_BRACKETS = re.compile(r"\[[^\]]*\]|\([^)]*\)|[（【][^）】]*[）】]")  # of any length
 BRACKETS = re.compile(r"[(\[（【]\s*([^()\[\]（）【】]{1,20})\s*[)\]）】]")
 _WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
 UNITS = tuple(_WORDS["units"])
@@ -47,7 +48,7 @@ def words(name: str) -> set[str]:
 def short(name: str) -> bool:
     """Whether a name is a heading of a few words; the name of a diagnosis ("condition: ... without complications")
     says what the patient has, not what the column is for."""
-    return ": " not in name and len(BRACKETS.sub(" ", name).split()) <= 6
+    return ": " not in name and len(IN_BRACKETS.sub(" ", name).split()) <= 6
 
 
 def unit_of(name: str) -> str:

@@ -52,8 +52,9 @@ def test_missing_by_chance_is_not_flagged():
 
 
 @pytest.mark.parametrize(
-    "name", ["discharge_disposition_id", "length_of_stay", "time to death", "LOS", "出院方式", "follow-up", "DISCHTIME"]
-)
+    "name", ["discharge_disposition_id", "length_of_stay", "time to death", "LOS", "出院方式", "follow-up", "DISCHTIME",
+     "Cause of Death [US Standard Certificate of Death] latest"],
+)  # fmt: skip
 def test_names_of_what_is_known_afterwards_are_flagged(name):
     values = np.random.default_rng(5).integers(0, 9, N).astype(float)
     assert reason(made(**{name: values}), name) == "table.leak_afterwards"

@@ -11,6 +11,7 @@ import pytest
 
 from engine.tables import propose, read_tables
 from engine.tables.fhir import concept, day_of, reference_of
+from engine.tables.fhir import written as unit_written
 from tests.engine.tables.made_tables import bundle, condition, notes_of, observation, patient
 
 GLUCOSE = ("2339-0", "Glucose")
@@ -70,7 +71,7 @@ def expected(table):
     assert (one["condition: Infarction"], two["condition: Infarction"]) == (0, 1)
     assert "condition: Ruled out" not in table.columns
     assert (one["medication: Aspirin"], two["medication: Aspirin"]) == (1, 1)
-    assert one["encounters emer count"] == 1
+    assert one["encounters emergency count"] == 1
     assert table.units["Glucose latest"] == "mg/dL" and table.units["Glucose slope"] == "mg/dL per year"
     assert table.facts["codes"]["Glucose mean"] == "LOINC 2339-0"
     assert table.facts["codes"]["condition: Infarction"] == "SNOMED 22298006"
@@ -178,7 +179,22 @@ def test_components_are_unfolded_and_words_are_kept_as_the_latest(in_process, tm
     (table,) = read_tables(tmp_path / "in.json").tables
     row = table.frame.iloc[0]
     assert (row["Systolic latest"], row["Diastolic latest"], row["Smoking latest"]) == (135, 61, "former")
-    assert table.units["Systolic latest"] == "mm[Hg]"
+    assert table.units["Systolic latest"] == "mmHg"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("mm[Hg]", "mmHg"),
+        ("Cel", "°C"),
+        ("10*3/uL", "10³/µL"),
+        ("{score}", ""),
+        ("{beats}/min", "/min"),
+        ("mg/dL", "mg/dL"),
+    ],
+)
+def test_units_are_written_as_beside_a_value(code, said):
+    assert unit_written(code) == said
 
 
 def test_references_dates_and_codes_are_read_in_their_forms():
