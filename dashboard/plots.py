@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from dashboard.class_marks import NEUTRAL, class_mark
 
+LONGEST_TEXT = 44  # characters beside a bar
 _CLEAR = "rgba(0,0,0,0)"
 _MARGIN = {"l": 6, "r": 6, "t": 6, "b": 6}
 # Held by the figure's edge, it makes room for a second line, and gives it back in a window that was made wider.
@@ -235,7 +236,7 @@ def _amounts(
         )  # fmt: skip
 
 
-def _cut(text: str, most: int = 44) -> str:
+def _cut(text: str, most: int = LONGEST_TEXT) -> str:
     return html.escape(text if len(text) <= most else text[: most - 1] + "\u2026")
 
 

@@ -192,7 +192,8 @@ class Columns {
     const field = node("input", "unit");
     field.type = "text";
     field.maxLength = 24;
-    field.value = column.unit;
+    field.value = column.kind === "number" ? column.unit : ""; // a drug's "(20 MG)" is no unit of yes and no
+    field.title = field.value;
     field.placeholder = column.kind === "number" ? words.unit : "";
     field.setAttribute("aria-label", `${words.unit}: ${column.name}`);
     field.disabled = column.kind !== "number";

@@ -11,9 +11,10 @@ from dashboard.class_marks import MARKS
 from dashboard.state import Page
 from engine.projects.drafts import Draft
 from engine.projects.projects import MAX_CLASSES
-from engine.tables.nouns import Dictionary, Entry
+from engine.tables.nouns import STORED_ROLES, Dictionary, Entry
 
 LEARNED = ("feature", "molecule")
+OUT = ("ignored", "identifier", "leak")  # the filter "left out" above the columns counts the same
 
 
 def classes(page: Page, entry: Entry) -> None:
@@ -21,6 +22,8 @@ def classes(page: Page, entry: Entry) -> None:
     words = page.words
     levels = sorted(zip(entry.levels, entry.counts, strict=False), key=lambda each: -each[1])
     total = max((count for _, count in levels), default=1)
+    if {level for level, _ in levels} == {"0", "1"}:  # named as the engine will name them
+        levels = [(f"{entry.name} = {level}", count) for level, count in levels]
     bars = "".join(
         f'<div class="hf-bar" style="--c:{MARKS[i % len(MARKS)].colour}"><span class="t">{html.escape(level)}</span>'
         f'<span class="b"><i style="width:{100 * count / total:.1f}%"></i></span><span class="v">{count}</span></div>'
@@ -51,8 +54,8 @@ def said(
         taught = min(rows, taught_at_most(dictionary[label], int(teach), numeric))
         first = words("columns.said", teach=taught, rest=rows - taught)
     learned = sum(e.role in LEARNED for e in dictionary)
-    dropped = len(dictionary.named("identifier"))
-    out = len(dictionary) - learned - dropped - len([e for e in dictionary if e.role in ("label", "patient", "site")])
+    out = sum(e.role in OUT for e in dictionary)
+    dropped = sum(e.role in OUT and e.role not in STORED_ROLES for e in dictionary)
     second = words("columns.features", count=learned, out=out, dropped=dropped)
     frame.card(first, quiet=second if learned else "")
     if dictionary.one("measure") and dictionary.one("value"):

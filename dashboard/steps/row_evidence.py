@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard import frame, plots
 from dashboard.class_marks import NEUTRAL, class_mark
 from dashboard.predicted import Predicted
-from dashboard.records import Records, different, short_name
+from dashboard.records import Records, different, number_text, short_name
 from dashboard.state import Page
 from dashboard.steps import options, what_if
 from dashboard.steps.cases_list import thumb
@@ -182,8 +182,17 @@ def _named(page: Page, case_id: str, column: Mapping[str, Any]) -> str:
     entry = page.records(case_id).entries.get(column["column"])
     if entry is not None and entry.kind == "yes_no":
         text = page.yes_no(text.removesuffix(".0"))
+    elif text and entry is not None and entry.kind == "number":
+        text = number_text(float(text))  # as everywhere on the page
     said = f"{text} {unit}".strip() if text else page.words("record.missing")
-    return f"{part or short_name(column['column'], unit)} {said}"
+    return beside_name(part or short_name(column["column"], unit), said)
+
+
+def beside_name(name: str, said: str, most: int = plots.LONGEST_TEXT) -> str:
+    """A name with its value in `most` characters: of the two the name is cut."""
+    room = max(most // 3, most - len(said) - 1)
+    short = name if len(name) <= room else name[: room - 1].rstrip() + "\u2026"
+    return f"{short} {said}"
 
 
 def _beside(page: Page, prediction: Predicted, records: Records, explained: Mapping[str, Any] | None) -> None:

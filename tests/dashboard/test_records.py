@@ -8,6 +8,7 @@ import pytest
 
 from dashboard import plots
 from dashboard.records import Cell, Records, different, number_text, short_name
+from dashboard.steps.row_evidence import beside_name
 from engine.tables import Table, propose
 
 
@@ -90,6 +91,12 @@ def test_what_differs_is_a_fifth_of_the_range_or_another_word():
     assert not different(Cell("5", "", 5.0), Cell("6", "", 6.0), 10.0)
     assert different(Cell("f"), Cell("m"), 0.0)
     assert different(Cell(""), Cell("5", "", 5.0), 10.0)
+
+
+def test_beside_a_bar_the_value_stays_whole_and_the_name_is_cut():
+    assert beside_name("age", "50 years") == "age 50 years"
+    text = beside_name("Hematocrit of Blood by Automated count slope", "1.02 % per year")
+    assert text.endswith("… 1.02 % per year") and len(text) <= plots.LONGEST_TEXT
 
 
 def test_the_waterfall_leads_from_the_usual_row_to_this_one():
