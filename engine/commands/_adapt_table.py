@@ -156,11 +156,11 @@ def judge_part(args: argparse.Namespace, both: Both, method: Any, support: np.nd
     if source.numeric:
         targets = torch.from_numpy(source.targets[support]).float()
         given = NumberSupport(known, targets, source.unit, groups)
-        judged, adapted = judge_number(method, given, *rest, facts=facts, seed=args.seed, steps=args.steps)
+        judged, adapted = judge_number(method, given, *rest, facts=facts, scaled=True, seed=args.seed, steps=args.steps)
     else:
         targets = torch.from_numpy(source.targets[support]).long()
         classes = Support(known, targets, source.classes, groups)
-        judged, adapted = judge(method, classes, *rest, facts=facts, seed=args.seed, steps=args.steps)
+        judged, adapted = judge(method, classes, *rest, facts=facts, scaled=True, seed=args.seed, steps=args.steps)
         adapted = adapted.with_temperature(judged.temperature)
     return Part(rows, support, judged, adapted, prepared)
 

@@ -39,6 +39,7 @@ def judge(
     query_groups: Sequence[str],
     *,
     facts: Mapping[str, Sequence[object]] | None = None,
+    scaled: bool = False,
     seed: int = 0,
     steps: int | None = None,
     on_step: OnStep | None = None,
@@ -47,6 +48,7 @@ def judge(
     """Adapt `learner` to the support and judge each query (m, d). Returns the judgement and the adapted model.
 
     `facts`: what is known of the labelled scans apart from the finding (`checks.FACTS`), for the shortcut check.
+    `scaled`: the labelled rows set the embedding's scale (tables), as in `unlike`.
     `progress(done, total)` counts adaptations (the model itself, then one a patient left out, then the resamples) and
     may raise to stop. Raises SupportError for a support that can't teach, or a patient on both sides.
     """
@@ -73,7 +75,7 @@ def judge(
     asked_once = replace(adapted, space=lru_cache(2)(adapted.space))  # of the labelled cases and of those asked about
     predictions = _predictions(
         asked_once, support, tuple(support_cases), query, tuple(query_cases), tuple(query_groups), probabilities, low,
-        high,
+        high, scaled,
     )  # fmt: skip
     points, share = embedding_map(
         asked_once,
@@ -124,8 +126,9 @@ def _predictions(
     probabilities: Tensor,
     low: Tensor,
     high: Tensor,
+    scaled: bool,
 ) -> tuple[Prediction, ...]:
-    strange = unlike(support, query)
+    strange = unlike(support, query, scaled)
     neighbours = nearest_labelled(adapted, support, support_cases, query, groups)
     typical = typical_cases(adapted, support, support_cases, query)
     sampled = sample_ranges(adapted, query)

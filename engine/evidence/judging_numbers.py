@@ -94,11 +94,13 @@ def judge_number(
     query_groups: Sequence[str],
     *,
     facts: Mapping[str, Sequence[object]] | None = None,
+    scaled: bool = False,
     seed: int = 0,
     steps: int | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[NumberJudgement, AdaptedNumber]:
-    """Adapt `learner` to the numbers of the support and predict each query (m, d). Raises SupportError."""
+    """Adapt `learner` to the numbers of the support and predict each query (m, d). `scaled` as in `unlike`. Raises
+    SupportError."""
     started = time.perf_counter()
     adapted = adapt_number(learner, support, steps=steps, seed=seed, on_step=on_step)
     with torch.no_grad():
@@ -107,7 +109,7 @@ def judge_number(
     tested = number_tested(adapted)
     notes = [*adapted.notes, *_few(support, tested), *_site(support, (facts or {}).get("site"))]
     notes += doubted_numbers(support, support_cases, tested)
-    predictions = _predictions(adapted, support_cases, query, query_cases, query_groups, values, interval)
+    predictions = _predictions(adapted, support_cases, query, query_cases, query_groups, values, interval, scaled)
     points, share = _map(adapted, support_cases, query, query_cases, values)
     trace = tuple((s.step, s.loss, s.seconds) for s in adapted.trace)
     judgement = NumberJudgement(
@@ -154,13 +156,18 @@ def doubted_numbers(support: NumberSupport, cases: Sequence[str], tested: Number
             "evidence.doubted_number",
             {
                 "case": cases[i],
-                "label": f"{float(support.targets[i]):.4g}",
-                "other": f"{tested.predicted[i]:.4g}",
+                "label": _rounded(float(support.targets[i])),
+                "other": _rounded(tested.predicted[i]),
                 "unit": f" {support.unit}" if support.unit else "",
             },
         )  # fmt: skip
         for i, _ in far[:MOST_DOUBTED]
     ]
+
+
+def _rounded(value: float) -> str:
+    """Three digits, and all of those before the point."""
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def _few(support: NumberSupport, tested: NumberTested) -> list[Note]:
@@ -201,9 +208,10 @@ def _predictions(
     groups: Sequence[str],
     values: Tensor,
     interval: tuple[Tensor, Tensor] | None,
+    scaled: bool,
 ) -> tuple[NumberPrediction, ...]:
     support = adapted.support
-    strange = unlike(support, query) if len(query) else None
+    strange = unlike(support, query, scaled) if len(query) else None
     with torch.no_grad():
         distances = torch.cdist(adapted.space(query), adapted.space(support.embeddings))
     found = []

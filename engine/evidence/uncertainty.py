@@ -13,6 +13,8 @@ from engine.learners import Adapted, Learner, Support
 DRAWS = 20  # resamples; the smallest and largest of 20 span about 90 % of such draws (19/21)
 NEIGHBOURS = 3  # over so many labelled cases is likeness averaged: one alone may be the odd one
 FEWEST_FOR_UNLIKE = 5  # with fewer labelled cases, "farther than all of them" happens to one case in five or more
+MOST_SCALED_APART = 100  # patients; with more, one patient hardly moves a spread
+FARTHEST = 6.0  # spreads; engine.tables.rows clips there
 TEMPERATURE_RANGE = 2.0  # leave-one-out may move the shipped temperature by this factor at most
 TEMPERATURE_PRIOR = 0.35  # standard deviation of its logarithm: ten cases move it, two hardly
 
@@ -95,7 +97,7 @@ def sample_ranges(adapted: Adapted, query: Tensor) -> Tensor | None:
     return torch.stack([samples.quantile(q, dim=0) for q in (0.05, 0.95)], dim=2)
 
 
-def unlike(support: Support, query: Tensor) -> tuple[Tensor, Tensor] | None:
+def unlike(support: Support, query: Tensor, scaled: bool = False) -> tuple[Tensor, Tensor] | None:
     """How unlike anything labelled each query is: (m,) share of labelled cases that lie nearer to their fellows,
     and (m,) bool: farther out than all of them. None where fewer than FEWEST_FOR_UNLIKE patients are labelled.
 
@@ -104,21 +106,46 @@ def unlike(support: Support, query: Tensor) -> tuple[Tensor, Tensor] | None:
     the flag is a false alarm once in n + 1. Measured on the embedding itself, so that it says the same whatever
     method answers: in matching networks' own space, where length is lost, strangers were told at 0.92 and not 0.99
     AUROC (docs/uncertainty.md).
+
+    `scaled`: the labelled rows set the scale of each number (tables). A row lies nearer to rows whose spread it has a
+    part in, so each labelled one is seen in the others' scale, as a new row is; without, of ten labelled rows' kin up
+    to a third was flagged, and nearly all in a table of 600 columns.
     """
     if len(set(support.groups)) < FEWEST_FOR_UNLIKE:
         return None
-    usual, asked = nearness(support, query)
+    usual, asked = nearness(support, query, scaled)
     share = (usual[None, :] < asked[:, None]).mean(1)
     return torch.from_numpy(share).float(), torch.from_numpy(asked > usual.max())
 
 
-def nearness(support: Support, query: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) and (m,) mean distance to the nearest labelled cases of other patients, for labelled and asked cases."""
+def nearness(support: Support, query: Tensor, scaled: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) and (m,) mean distance to the nearest labelled cases of other patients, for labelled and asked cases;
+    `scaled` as in `unlike`."""
     groups = np.array(support.groups)
-    inside = torch.cdist(support.embeddings, support.embeddings).numpy()
+    if scaled and len(set(support.groups)) <= MOST_SCALED_APART:
+        inside = _apart(support.embeddings, groups)
+    else:
+        inside = torch.cdist(support.embeddings, support.embeddings).numpy()
+        inside[groups[:, None] == groups[None, :]] = np.inf
     outside = torch.cdist(query, support.embeddings).numpy()
-    inside[groups[:, None] == groups[None, :]] = np.inf
     return _mean_of_nearest(inside), _mean_of_nearest(outside)
+
+
+def _apart(rows: Tensor, groups: np.ndarray) -> np.ndarray:
+    """(n, d) -> (n, n) distances from each row to those of other patients, each number scaled by those others alone;
+    infinite within a patient. A number that the others all share counts as one at most: it would have no scale."""
+    whole, top = rows.std(0, correction=0), rows.abs().amax(0).clamp(min=FARTHEST)
+    found = np.full((len(rows), len(rows)), np.inf)
+    for group in np.unique(groups):
+        mine = groups == group
+        own, others = rows[torch.from_numpy(mine)], rows[torch.from_numpy(~mine)]
+        centre, spread = others.mean(0), others.std(0, correction=0)
+        varies = spread > 1e-5
+        scale = torch.where(varies, whole / spread.clamp(min=1e-5), 0.0)
+        far, near = (torch.clamp((x - centre) * scale, -top, top) for x in (own, others))
+        alone = torch.where(varies, 0.0, own - centre).clamp(-1, 1).square().sum(1, keepdim=True)
+        found[np.ix_(mine, ~mine)] = (torch.cdist(far, near).square() + alone).sqrt().numpy()
+    return found
 
 
 def _mean_of_nearest(distances: np.ndarray) -> np.ndarray:

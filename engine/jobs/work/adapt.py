@@ -166,8 +166,9 @@ def _judge(
 
     given = (learner(args["learner"]), support, said.split.support, query_of(said, look), query, groups)
     if isinstance(support, NumberSupport):
-        return judge_number(*given, facts=facts, seed=args["seed"], on_step=on_step)[0]
-    return judge(*given, facts=facts, seed=args["seed"], on_step=on_step, progress=progress)[0]
+        return judge_number(*given, facts=facts, scaled=bool(said.table), seed=args["seed"], on_step=on_step)[0]
+    more = {"facts": facts, "scaled": bool(said.table), "seed": args["seed"]}
+    return judge(*given, **more, on_step=on_step, progress=progress)[0]
 
 
 def _record(args: Mapping[str, Any], said: Said, look: Look, judgement: Judgement | NumberJudgement) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from engine.evidence.uncertainty import (
     TEMPERATURE_RANGE,
     calibrated,
     leave_one_patient_out,
+    nearness,
     probability_ranges,
     unlike,
 )
@@ -132,6 +133,30 @@ def test_a_stranger_is_flagged_and_a_case_of_the_same_kind_seldom():
         asked += 20
     assert found / asked > 0.99
     assert false_alarms / asked < 0.2  # 1 in 11 if the labelled cases knew as many fellows as a new one does
+
+
+def test_rows_that_set_their_own_scale_flag_their_kind_as_seldom():
+    """In a wide table the labelled rows lie nearer to each other than to any new one: they made the spreads."""
+    flagged = {False: 0, True: 0}
+    found, asked = 0, 0
+    for seed in range(20):
+        raw = torch.randn(30, 300, generator=torch.Generator().manual_seed(seed))
+        rows = (raw - raw[:10].mean(0)) / raw[:10].std(0, correction=0)
+        support = Support(rows[:10], torch.tensor([0, 1] * 5), ("a", "b"), tuple(map(str, range(10))))
+        for scaled in flagged:
+            flagged[scaled] += int(unlike(support, rows[10:], scaled)[1].sum())
+        found += int(unlike(support, rows[10:] + 3, scaled=True)[1].sum())
+        asked += 20
+    assert flagged[False] / asked > 0.5  # what it was like
+    assert flagged[True] / asked < 0.2  # 1 in 11, as above
+    assert found / asked > 0.99
+
+
+def test_a_patients_rows_are_scaled_without_each_other():
+    rows = torch.randn(12, 40, generator=torch.Generator().manual_seed(0))
+    support = Support(rows, torch.tensor([0, 1] * 6), ("a", "b"), tuple(str(i // 2) for i in range(12)))
+    usual, _ = nearness(support, rows, scaled=True)
+    assert np.isfinite(usual).all() and (usual > 0).all()
 
 
 def test_likeness_is_not_said_with_too_few_patients():
