@@ -123,7 +123,8 @@ def _list(page: Page, predictions: dict[str, Predicted], selected: str) -> str |
                 "title": page.title(p.case),
                 "detail": detail,
                 "tag": {
-                    "text": "?" if p.unlike else p.tag,
+                    "text": "?" if p.unlike else p.amount.text if p.amount else p.predicted,
+                    "score": "" if p.unlike or p.amount else score(p.score),
                     "colour": NEUTRAL if plain else mark.colour,
                     "shape": "" if plain else mark.shape,
                 },

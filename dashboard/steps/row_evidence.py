@@ -140,8 +140,10 @@ def _waterfall(page: Page, prediction: Predicted, explained: Mapping[str, Any]) 
     texts = {
         "base": _end(words("rows.base"), explained.get("base_probability")),
         "output": _end(words("rows.output"), explained.get("probability")),
-        "x": words("rows.value_in", unit=page.unit).strip() if prediction.amount else words("rows.log_odds", name=name),
+        "x": words("rows.log_odds", name=name),
     }
+    if prediction.amount:
+        texts["x"] = words("rows.value_in", unit=page.unit) if page.unit else words("rows.value_plain")
     digits = 2 if not prediction.amount or abs(explained["output"]) < 100 else 0
     height = FIGURE[0] * (len(parts) + 2) + FIGURE[1]
     st.plotly_chart(

@@ -23,9 +23,11 @@ function row(item, selected, stop, pick) {
   text.appendChild(element("div", "detail", item.detail));
   b.appendChild(text);
   if (item.tag) {
-    const tag = element("span", "tag", (item.tag.shape ? item.tag.shape + " " : "") + item.tag.text);
+    const tag = element("span", "tag");
+    tag.appendChild(element("span", "said", (item.tag.shape ? item.tag.shape + " " : "") + item.tag.text));
+    if (item.tag.score) tag.appendChild(element("span", "score", item.tag.score)); // a long name is cut, its score never
     if (item.tag.colour) tag.style.setProperty("--c", item.tag.colour);
-    tag.title = item.tag.text;
+    tag.title = [item.tag.text, item.tag.score].filter(Boolean).join(" ");
     b.appendChild(tag);
   }
   b.onclick = () => pick(item.id);
