@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,14 +44,19 @@ class Amount:
 
     @property
     def text(self) -> str:
-        return f"{number_text(self.value)} {self.unit}".strip()
+        return f"{self._said(self.value)} {self.unit}".strip()
 
     @property
     def range(self) -> str:
         """ "3 – 8 days", "" where nothing is promised."""
         if self.low is None or self.high is None:
             return ""
-        return f"{number_text(self.low)} – {number_text(self.high)} {self.unit}".strip()
+        return f"{self._said(self.low)} – {self._said(self.high)} {self.unit}".strip()
+
+    def _said(self, value: float) -> str:
+        """To a tenth of what the interval leaves open or finer: "3.9", where the true one may lie four away."""
+        wide = (self.high - self.low) if self.low is not None and self.high is not None else 0.0
+        return number_text(round(value, max(0, 1 - math.floor(math.log10(wide))))) if wide > 0 else number_text(value)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from engine.projects.drafts import Draft
 from engine.projects.projects import MAX_CLASSES
 from engine.tables.nouns import KINDS, ROLES, Dictionary, Entry
 
-HEIGHT, HEIGHT_OVER_NOTES = "calc(100vh - 178px)", "calc(100vh - 232px)"
+HEIGHT, HEIGHT_OVER_NOTES = "calc(100vh - 178px)", "calc(100vh - 232px - var(--notes, 0px))"
 TEACH, MOST, MOST_ROWS = 10, 400, 2000  # what is proposed, and what the engine takes at most (engine.jobs.work.tables)
 LEVELS_SHOWN = 4
 HIDDEN = "•••"

@@ -65,7 +65,7 @@ def leak_of(
     if label_words & names.AFTER_THE_STAY:  # what is known at discharge is known before it
         after, stay = after - names.AT_DISCHARGE, False
     followed = label_words & names.OUTCOME_WITH_TIME and len(said) <= 2 and said & names.FOLLOW_UP
-    if (after or stay or followed) and not said & {"admission", "previous", "prior", "history", "source"}:
+    if (after or stay or followed) and not said & {"admission", "encounters", "previous", "prior", "history", "source"}:
         return Note("table.leak_afterwards")
     return None
 
@@ -113,7 +113,7 @@ def _perfect(entry: Entry, column: pd.Series, classes: np.ndarray, columns: int)
         table = np.zeros((values.max() + 1, y.max() + 1), dtype=int)
         np.add.at(table, (values, y), 1)
         tells = table.max(axis=1).sum() / len(y) if np.unique(table.argmax(axis=1)).size == np.unique(y).size else 0
-    return Note("table.leak_perfect", {"percent": round(100 * float(tells), 1)}) if tells >= PERFECT else None
+    return Note("table.leak_perfect", {"percent": f"{100 * float(tells):.3g}"}) if tells >= PERFECT else None
 
 
 def _auroc(ranks: np.ndarray, positive: np.ndarray) -> float:

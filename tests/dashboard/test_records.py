@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from dashboard import plots
+from dashboard.predicted import Amount
 from dashboard.records import Cell, Records, different, number_text, short_name
 from dashboard.steps.row_evidence import beside_name
 from engine.tables import Table, propose
@@ -91,6 +92,21 @@ def test_what_differs_is_a_fifth_of_the_range_or_another_word():
     assert not different(Cell("5", "", 5.0), Cell("6", "", 6.0), 10.0)
     assert different(Cell("f"), Cell("m"), 0.0)
     assert different(Cell(""), Cell("5", "", 5.0), 10.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said", "between"),
+    [
+        (0.0184, 0.0, 4.14, "0 days", "0 – 4.1 days"),
+        (9.96, 5.86, 14.02, "10 days", "5.9 – 14 days"),
+        (152.4, 101.7, 203.2, "152 days", "102 – 203 days"),
+        (0.512, 0.48, 0.55, "0.512 days", "0.48 – 0.55 days"),
+        (7.356, None, None, "7.36 days", ""),
+    ],
+)
+def test_a_predicted_number_is_no_finer_than_its_interval(value, low, high, said, between):
+    amount = Amount(value, low, high, "days", 0.8)
+    assert (amount.text, amount.range) == (said, between)
 
 
 def test_beside_a_bar_the_value_stays_whole_and_the_name_is_cut():
