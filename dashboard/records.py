@@ -70,7 +70,7 @@ class Records:
         entry = self.entries.get(name) or self.dictionary[name]
         if pd.isna(value):
             return Cell("", entry.unit)
-        if entry.kind == "yes_no" and (said := _yes_no(value)) is not None:
+        if entry.kind == "yes_no" and (said := yes_or_no(value)) is not None:
             return Cell(self.words[0] if said else self.words[1], "", float(said))
         if isinstance(value, pd.Timestamp):
             return Cell(value.date().isoformat(), "", None)
@@ -187,7 +187,7 @@ def different(mine: Cell, other: Cell, spread: float) -> bool:
     return mine.text != other.text
 
 
-def _yes_no(value: object) -> bool | None:
+def yes_or_no(value: object) -> bool | None:
     """Only what is coded: a person's own words (male, female) stay as they are."""
     text = str(value).strip().lower()
     return {"1": True, "1.0": True, "0": False, "0.0": False, "true": True, "false": False, "yes": True, "no": False,

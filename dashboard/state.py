@@ -18,7 +18,7 @@ import streamlit as st
 from dashboard import gate
 from dashboard.once import once
 from dashboard.predicted import Predicted
-from dashboard.records import Records, kept_records, number_text
+from dashboard.records import Records, kept_records, number_text, yes_or_no
 from dashboard.words import LANGUAGES, Words
 from engine.jobs.queue import Queue
 from engine.projects.blind import is_blind
@@ -210,8 +210,9 @@ class Page:
         return said[:IN_SHORT]
 
     def yes_no(self, level: str) -> str:
-        """What a coded yes or no is called; other words stay as they are."""
-        return {"1": self.words("record.yes"), "0": self.words("record.no")}.get(level, level)
+        """What a coded yes or no is called, as on the card; other words stay as they are."""
+        said = yes_or_no(level)
+        return level if said is None else self.words("record.yes" if said else "record.no")
 
     def structure_of(self, case_id: str) -> str:
         """The SMILES of a molecule, "" for a row without structures."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from dashboard import frame
@@ -98,16 +99,7 @@ def _control(
         if abs(float(moved) - float(start)) > 1e-9 * max(1.0, abs(high)):
             values[name] = float(moved)
         return
-    levels = list(entry.levels) or sorted({str(v) for v in records.table.frame[name].dropna()})
-    if numbers is not None:  # yes and no, written as 1 and 0
-        levels = ["0", "1"]
-    at = (
-        None
-        if cell.missing
-        else (str(int(cell.number)) if numbers is not None and cell.number is not None else cell.text)
-    )
-    if at is not None and at not in levels:
-        levels.append(at)
+    levels, at = choices(records, name, row)
     said = (lambda level: page.yes_no(level)) if entry.kind == "yes_no" else str
     picked = st.selectbox(
         title, levels, index=levels.index(at) if at in levels else None, format_func=said, key=key, help=now,
@@ -115,6 +107,22 @@ def _control(
     )  # fmt: skip
     if picked is not None and picked != at:
         values[name] = float(picked) if numbers is not None else picked
+
+
+def choices(records: Records, name: str, row: int) -> tuple[list[str], str | None]:
+    """What a column of words may say, as the table writes it, and what this row says; None where it is missing."""
+    entry, column = records.entries[name], records.table.frame[name]
+    cell, own = records.cell(name, row), column.iloc[row]
+    if records.numbers(name) is not None:  # yes and no, written as 1 and 0
+        levels, at = ["0", "1"], None if cell.missing else str(int(own))
+    else:
+        levels = list(entry.levels) or sorted({_written(value) for value in column.dropna()})
+        at = None if cell.missing else _written(own)
+    return levels if at is None or at in levels else [*levels, at], at
+
+
+def _written(value: object) -> str:
+    return value.date().isoformat() if isinstance(value, pd.Timestamp) else str(value)
 
 
 def _format(step: float) -> str:

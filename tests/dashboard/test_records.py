@@ -10,6 +10,7 @@ from dashboard import plots
 from dashboard.predicted import Amount
 from dashboard.records import Cell, Records, different, number_text, short_name
 from dashboard.steps.row_evidence import beside_name
+from dashboard.steps.what_if import choices
 from engine.tables import Table, propose
 
 
@@ -92,6 +93,21 @@ def test_what_differs_is_a_fifth_of_the_range_or_another_word():
     assert not different(Cell("5", "", 5.0), Cell("6", "", 6.0), 10.0)
     assert different(Cell("f"), Cell("m"), 0.0)
     assert different(Cell(""), Cell("5", "", 5.0), 10.0)
+
+
+def test_what_may_be_chosen_is_what_the_table_writes_in_any_language():
+    rows = pd.DataFrame(
+        {
+            "dementia": ["no", "yes"] * 10,
+            "smoker": [0.0, 1.0] * 10,
+            "seen": pd.to_datetime(["2020-01-05", "2021-02-07"] * 10),
+            "dose": np.arange(20.0),
+        }
+    )
+    chinese = records(rows, label="dose").named(("是", "否"))
+    assert choices(chinese, "dementia", 1) == (["no", "yes"], "yes")
+    assert choices(chinese, "smoker", 0) == (["0", "1"], "0")
+    assert "seen" not in chinese.entries or choices(chinese, "seen", 0)[1] == "2020-01-05"
 
 
 @pytest.mark.parametrize(
