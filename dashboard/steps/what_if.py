@@ -18,7 +18,7 @@ from dashboard.records import Records, number_text
 from dashboard.state import Page
 from dashboard.steps.record_look import labelled_rows
 from dashboard.steps.score import score
-from engine.jobs.queue import INTAKE, LEARN
+from engine.jobs.queue import INTAKE, LEARN, Job
 
 SLIDERS = 6
 PATIENCE_S, LOOK_S = (
@@ -136,16 +136,29 @@ def _answered(page: Page, prediction: Predicted, values: Mapping[str, float | st
         st.html(_card(page, words("rows.as_is"), _of(prediction), None))
         return
     job = ask(page, "what_if", {"run": page.run.id, "case": prediction.case, "values": dict(values)})
-    if job is None:
-        frame.quiet(words("rows.working"))
+    if job.alive:
+        _wait(page, job.id)
     elif job.state != "done":
         frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
     else:
         st.html(_card(page, words("rows.as_moved", count=len(values)), job.result, _of(prediction)))
 
 
-def ask(page: Page, kind: str, args: Mapping[str, Any]) -> Any:
-    """File a short job and wait for it here, so that a slider is answered in the same run; None where it takes long."""
+def _wait(page: Page, job_id: str) -> None:
+    """A busy engine, or one just started, takes longer than a page can stand still: its answer comes by itself."""
+
+    @st.fragment(run_every=0.5)
+    def wait() -> None:
+        if not page.queue.state(job_id).alive:
+            st.rerun()
+        frame.quiet(page.words("rows.working"))
+
+    wait()
+
+
+def ask(page: Page, kind: str, args: Mapping[str, Any]) -> Job:
+    """File a short job and wait for it here, so that a slider is answered in the same run; still alive where that is
+    long."""
     job = page.queue.find(kind, args)
     if job is None or job.state in ("failed", "cancelled"):
         job = page.queue.file(kind, args, lane=free_lane(page), project=page.project.id, priority=2)
@@ -153,7 +166,7 @@ def ask(page: Page, kind: str, args: Mapping[str, Any]) -> Any:
     while job.alive and time.monotonic() < end:
         time.sleep(LOOK_S)
         job = page.queue.state(job.id)
-    return None if job.alive else job
+    return job
 
 
 def free_lane(page: Page) -> str:
