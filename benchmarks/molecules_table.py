@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.real_data import folder
 from engine.commands.train import CONFIGS
 from engine.encoders.molecule import SIZE, MoleculeNet, load_molecule_encoder
-from engine.encoders.tabular import SAY
+from engine.encoders.tabular import say_of
 from engine.episodes.scoring import macro_auroc
 from engine.learners import Support, learner
 from engine.tables.molecules import BITS
@@ -63,13 +63,14 @@ Answer = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 @dataclass(frozen=True)
 class Question:
     """One assay to be asked: `labels` (n,) of 0, 1 and NaN where a molecule is no part of it, and each molecule seen by
-    our net (n, e) and as counts (n, 2377) and scaled inputs (n, 2397)."""
+    our net (n, e) and as counts (n, 2377) and scaled inputs (n, 2397). `known`: the share of them that training saw."""
 
     name: str
     labels: np.ndarray
     embedding: np.ndarray
     fragments: np.ndarray
     inputs: np.ndarray
+    known: float
 
     @property
     def both(self) -> np.ndarray:
@@ -98,13 +99,14 @@ def by_learner(name: str) -> Answer:
     return answer
 
 
-def beside(answer: Answer, size: int = SIZE) -> Answer:
-    """The same with embedding and fragments side by side, the embedding spread SAY times as far, as in the product."""
+def beside(answer: Answer, known: float, size: int = SIZE) -> Answer:
+    """The same with embedding and fragments side by side, as in the product (`engine.encoders.tabular.say_of`)."""
+    say = say_of(known)
 
     def joined(support: np.ndarray, targets: np.ndarray, query: np.ndarray) -> np.ndarray:
         far = [np.sqrt(part.var(0).sum()) for part in (support[:, :size], support[:, size:])]
         scale = np.ones(support.shape[1], np.float32)
-        scale[:size] = SAY * far[1] / max(far[0], 1e-9)
+        scale[:size] = say * far[1] / max(far[0], 1e-9)
         return answer(support * scale, targets, query * scale)
 
     return joined
@@ -125,23 +127,30 @@ def forest(support: np.ndarray, targets: np.ndarray, query: np.ndarray) -> np.nd
     return RandomForestClassifier(100, random_state=0).fit(support, targets).predict_proba(query)[:, 1]
 
 
-METHODS: dict[str, tuple[str, Answer]] = {
-    **{f"our encoder + {name}": ("embedding", by_learner(name)) for name in OURS},
-    **{f"our encoder beside ECFP4 + {name}": ("both", beside(by_learner(name))) for name in ("protonet", "logistic")},
-    "our encoder's inputs + logistic regression": ("inputs", logistic),
-    "ECFP4 + logistic regression": ("fragments", logistic),
-    "ECFP4 + cosine nearest mean": ("fragments", cosine_mean),
-    "ECFP4 + random forest": ("fragments", forest),
-}
+def methods(known: float) -> dict[str, tuple[str, Answer]]:
+    """By name: how it sees molecules (a field of `Question`) and how it answers. `known` as in `Question`."""
+    sides = {name: beside(by_learner(name), known) for name in ("protonet", "logistic")}
+    return {
+        **{f"our encoder + {name}": ("embedding", by_learner(name)) for name in OURS},
+        **{f"our encoder beside ECFP4 + {name}": ("both", answer) for name, answer in sides.items()},
+        "our encoder's inputs + logistic regression": ("inputs", logistic),
+        "ECFP4 + logistic regression": ("fragments", logistic),
+        "ECFP4 + cosine nearest mean": ("fragments", cosine_mean),
+        "ECFP4 + random forest": ("fragments", forest),
+    }
+
+
+METHODS = tuple(methods(1.0))
 
 
 def ask(question: Question, shots: int, count: int, seed: int) -> dict[str, np.ndarray]:
     """{method: (count,) ROC-AUC}; every method on the same draws."""
     found: dict[str, list[float]] = {name: [] for name in METHODS}
-    kinds = {kind: getattr(question, kind) for kind, _ in METHODS.values()}
+    asked = methods(question.known)
+    kinds = {kind: getattr(question, kind) for kind, _ in asked.values()}
     for support, query in draws(question.labels, shots, count, seed):
         targets, truth = question.labels[support].astype(int), question.labels[query].astype(int)
-        for name, (kind, answer) in METHODS.items():
+        for name, (kind, answer) in asked.items():
             seen = kinds[kind]
             scores = answer(seen[support], targets, seen[query])
             found[name].append(macro_auroc(np.stack([-scores, scores], 1), truth))
@@ -157,8 +166,11 @@ def kept(path: Path, work: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.
         return {name: found[name] for name in METHODS}
 
 
-def questions(assays: Assays, names: list[str], net: MoleculeNet, rows: np.ndarray, shots: int) -> Iterator[Question]:
-    """Each assay of `names`, its molecules among `rows` (n,) bool; those too small are named and left out."""
+def questions(
+    assays: Assays, names: list[str], net: MoleculeNet, rows: np.ndarray, seen: np.ndarray, shots: int
+) -> Iterator[Question]:
+    """Each assay of `names`, its molecules among `rows` (n,) bool, of which training saw those in `seen` (n,) bool;
+    those too small are named and left out."""
     counts, descriptors = torch.from_numpy(assays.counts[rows]), torch.from_numpy(assays.descriptors[rows])
     batches = zip(counts.split(1000), descriptors.split(1000), strict=True)
     with torch.no_grad():
@@ -169,7 +181,8 @@ def questions(assays: Assays, names: list[str], net: MoleculeNet, rows: np.ndarr
         if min((labels == 0).sum(), (labels == 1).sum()) <= shots:
             print(f"{name}: fewer than {shots + 1} active or inactive molecules, left out", file=sys.stderr)
             continue
-        yield Question(name, labels, embedding.numpy(), inputs[:, :BITS], inputs)
+        known = float(seen[rows][~np.isnan(labels)].mean())
+        yield Question(name, labels, embedding.numpy(), inputs[:, :BITS], inputs, known)
 
 
 def scaffold_third(keys: tuple[str, ...], seed: int = 0) -> np.ndarray:
@@ -197,7 +210,8 @@ def left_out(args: argparse.Namespace) -> dict[int, dict[str, dict[str, np.ndarr
             known = known.blind(asked)
         place = args.out / (f"unseen-{index}" if args.unseen else f"fold-{index}")
         net = train_net(known, recipe_of(config), place, config["seed"], progress).eval()
-        for question in questions(assays, names, net, asked, max(args.shots)):
+        seen = (~np.isnan(known.labels)).any(1)
+        for question in questions(assays, names, net, asked, seen, max(args.shots)):
             for shots in args.shots:
                 file = place / f"{question.name.split(':')[1]}-{shots}-{args.episodes}-{args.seed}.npz"
                 asking = partial(ask, question, shots, args.episodes, args.seed)
@@ -209,8 +223,9 @@ def other_table(args: argparse.Namespace) -> dict[int, dict[str, dict[str, np.nd
     """The same for the assays of a CSV, by the weights that ship."""
     assays = load_assays({args.table.stem: args.table}, args.out / "molecules", smiles=args.smiles, report=progress)
     encoder, rows = load_molecule_encoder(), np.ones(len(assays.keys), bool)
+    seen = np.array([encoder.known([key]) > 0 for key in assays.keys])
     results: dict[int, dict[str, dict[str, np.ndarray]]] = {shots: {} for shots in args.shots}
-    for question in questions(assays, list(assays.names), encoder.net, rows, max(args.shots)):
+    for question in questions(assays, list(assays.names), encoder.net, rows, seen, max(args.shots)):
         for shots in args.shots:
             results[shots][question.name] = ask(question, shots, args.episodes, args.seed)
     return results

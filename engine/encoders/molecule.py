@@ -8,10 +8,12 @@ attribution to a fragment is an attribution to atoms. What it was trained on: as
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -21,6 +23,7 @@ from engine.tables.rows import Plan
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "weights" / "molecules.safetensors"
 HIDDEN, SIZE = 512, 256
+SEEN = "seen"  # in the file: numbers of the substances that training saw
 CLIP = 6.0  # of a descriptor in its spreads: a peptide of 60 amino acids must not drown its fragments
 
 
@@ -62,10 +65,18 @@ def signed_log(values: Tensor) -> Tensor:
 
 
 class MoleculeEncoder:
-    """The frozen net. `size` numbers an embedding; `identity` changes with the weights and belongs in cache keys."""
+    """The frozen net. `size` numbers an embedding; `identity` changes with the weights and belongs in cache keys;
+    `seen`: the numbers (`numbers_of`) of the substances that it was trained on."""
 
-    def __init__(self, net: MoleculeNet, identity: str):
+    def __init__(self, net: MoleculeNet, identity: str, seen: Iterable[int] = ()):
         self.net, self.identity, self.size = net.eval().requires_grad_(False), identity, net.last.out_features
+        self._seen = frozenset(seen)
+
+    def known(self, keys: Sequence[str]) -> float:
+        """The share of these canonical SMILES (0..1; "" for no molecule doesn't count) that training saw: how much the
+        embedding may be trusted here. Of new chemistry plain fragments tell more (docs/molecules.md)."""
+        there = [key for key in keys if key]
+        return sum(number in self._seen for number in numbers_of(there)) / max(len(there), 1)
 
     def embed(self, counts: Tensor, descriptors: Tensor) -> Tensor:
         """Counts (m, 2377) and descriptors (m, 20), as `engine.tables.molecules` gives them, -> (m, e) float32.
@@ -81,14 +92,22 @@ class MoleculeEncoder:
 def load_molecule_encoder(path: Path = WEIGHTS) -> MoleculeEncoder:
     """The encoder that ships, or the one in this file. FileNotFoundError where there is none."""
     tensors = load_file(path)
+    seen = tensors.pop(SEEN).tolist()
     net = MoleculeNet(hidden=tensors["first.weight"].shape[0], size=tensors["last.weight"].shape[0])
     net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    return MoleculeEncoder(net, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+    return MoleculeEncoder(net, hashlib.sha256(path.read_bytes()).hexdigest()[:16], seen)
 
 
-def save_net(net: MoleculeNet, path: Path, about: dict[str, str]) -> None:
-    """Write the net in 16 bits, with what it is in the file's own words."""
+def numbers_of(keys: Iterable[str]) -> list[int]:
+    """A number of 31 bits for each canonical SMILES: 4 bytes a substance in the file instead of its structure."""
+    return [int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1 for key in keys]
+
+
+def save_net(net: MoleculeNet, path: Path, about: dict[str, str], seen: Iterable[str] = ()) -> None:
+    """Write the net in 16 bits, with what it is in the file's own words, and which substances (canonical SMILES) it was
+    trained on."""
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in net.state_dict().items()}
+    tensors[SEEN] = torch.from_numpy(np.array(sorted(set(numbers_of(seen))), np.int32))
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, about)
 

@@ -32,7 +32,7 @@ START_SHARPNESS = 5.0  # of the distances to the class means, in mean squared sp
 class Recipe:
     """A share `episodes` of the `steps` draws `tasks` assays, `shots` labelled and `queries` asked molecules a class,
     the others a batch of `batch` molecules. Molecules of the tables in `focus` are drawn twice as often as
-    others, episodes of the first of these `often` times as often."""
+    others; of the first of these episodes are drawn `often` times as often, and labels say `say` times as much."""
 
     steps: int
     batch: int = 256
@@ -47,6 +47,7 @@ class Recipe:
     size: int = 256
     focus: tuple[str, ...] = ()
     often: float = 4.0
+    say: float = 1.0
 
 
 class AssayModel(nn.Module):
@@ -77,8 +78,9 @@ class Losses:
         self.chance = _shares(np.where(near, 1.0, 0.5))
         enough = np.flatnonzero((active >= FEWEST) & (measured - active >= FEWEST))
         self.pools = [[np.flatnonzero(assays.labels[:, a] == c) for c in (1, 0)] for a in enough]
-        first = [assays.names[a].split(":")[0] in recipe.focus[:1] for a in enough]
-        self.drawn = _shares(np.where(first, recipe.often, 1.0))
+        first = np.array([name.split(":")[0] in recipe.focus[:1] for name in assays.names], dtype=bool)
+        self.drawn = _shares(np.where(first[enough], recipe.often, 1.0))
+        self.say = torch.from_numpy(np.where(first, np.float32(recipe.say), np.float32(1)))
 
     def __call__(self, rng: np.random.Generator) -> Tensor:
         recipe = self.recipe
@@ -98,7 +100,7 @@ class Losses:
     def regressions(self, rows: np.ndarray, embedding: Tensor) -> Tensor:
         """Mean cross-entropy over what was measured; active ones weigh more, for most assays have few."""
         labels = self.labels[torch.from_numpy(rows)]
-        told = ~torch.isnan(labels)
+        told = ~torch.isnan(labels) * self.say
         labels = torch.nan_to_num(labels)
         weight = torch.where(labels > 0, self.weight, torch.ones(())) * told
         scores = self.model.heads(embedding)
@@ -178,6 +180,7 @@ def train(config: dict[str, Any], out: Path, report: Report) -> Path:
     assays = open_assays(config, out / "molecules", report)
     net = train_net(assays, recipe_of(config), out, config["seed"], report)
     path = out / "molecules.safetensors"
-    about = {"assays": str(len(assays.names)), "molecules": str(int((~np.isnan(assays.labels)).any(1).sum()))}
-    save_net(net, path, about)
+    labelled = (~np.isnan(assays.labels)).any(1)
+    about = {"assays": str(len(assays.names)), "molecules": str(int(labelled.sum()))}
+    save_net(net, path, about, [key for key, there in zip(assays.keys, labelled, strict=True) if there])
     return path

@@ -12,6 +12,8 @@ from engine.encoders.tabular import Prepared
 from engine.jobs.work.row_data import row_data
 from engine.nouns import Case, Note
 
+MOSTLY = 0.5  # of the labelled substances, from which on the molecule encoder is at home
+
 
 @lru_cache(maxsize=4)
 def prepared_rows(table_id: str, support: tuple[int, ...]) -> Prepared:
@@ -45,10 +47,14 @@ def position(case: Case) -> int:
 
 def table_notes(table_id: str, cases: Mapping[str, Case], support: Sequence[str]) -> list[Note]:
     """What a person should know of the columns: those that say nothing on the labelled rows, those left out as leaks,
-    and structures that could not be read."""
+    structures that could not be read, and whether the molecule encoder knows these substances."""
     data = row_data(table_id)
     leaks = data.dictionary.named("leak")
-    notes = list(prepared_for(table_id, cases, support).plan.notes)
+    prepared = prepared_for(table_id, cases, support)
+    notes = list(prepared.plan.notes)
+    if prepared.known is not None:
+        word = "known_substances" if prepared.known >= MOSTLY else "new_substances"
+        notes.append(Note(f"work.{word}", {"percent": round(100 * prepared.known)}))
     if leaks:
         notes.append(Note("work.leaks_left_out", {"count": len(leaks), "columns": ", ".join(leaks[:5])}))
     return notes

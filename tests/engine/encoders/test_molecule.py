@@ -89,5 +89,21 @@ def test_a_table_with_structures_carries_what_the_encoder_makes_of_them(encoder)
     spread = lambda x: float(np.square(x - x.mean(0)).sum())  # noqa: E731
     labelled = prepared.embeddings(np.arange(10))
     share = spread(labelled[:, -encoder.size :]) / spread(labelled[:, : -encoder.size])
-    assert share == pytest.approx(tabular.SAY**2, rel=0.01)
+    known = encoder.known([found["smiles"].keys[i] for i in range(10)])
+    assert share == pytest.approx(tabular.say_of(known) ** 2, rel=0.01)
     assert encoder.identity in tabular.identity()
+
+
+def test_it_knows_what_it_was_trained_on_and_fragments_speak_up_where_it_does_not(tmp_path):
+    net = MoleculeNet(hidden=32, size=8)
+    caffeine, aspirin = (molecules.read([each]).keys[0] for each in (CAFFEINE, ASPIRIN))
+    save_net(net, tmp_path / "small.safetensors", {}, [caffeine])
+    loaded = load_molecule_encoder(tmp_path / "small.safetensors")
+    assert [loaded.known(keys) for keys in ([caffeine], [aspirin], [caffeine, aspirin, ""], [])] == [1, 0, 0.5, 0]
+    assert tabular.say_of(0) == min(tabular.SAY) < tabular.say_of(0.5) < tabular.say_of(1) == max(tabular.SAY)
+
+
+def test_what_ships_knows_old_drugs_and_not_one_that_nobody_has_made(encoder):
+    drugs = molecules.read([ASPIRIN, CAFFEINE, "CC(=O)NC1=CC=C(O)C=C1"]).keys
+    strange = molecules.read(["FC(F)(F)c1ccc(OCCCNC2CC3(C2)CN(C3)S(=O)(=O)c2ccncc2)cc1Br"]).keys
+    assert encoder.known(drugs) > 0.6 and encoder.known(strange) == 0

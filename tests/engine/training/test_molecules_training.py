@@ -1,15 +1,17 @@
 """Assays read from tables, and a net that learns from some of them what helps with another."""
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from engine.encoders.molecule import MoleculeNet
 from engine.training import molecules
 from engine.training.assays import load_assays, read_table
-from engine.training.molecules import Recipe, prototype_loss, train_net
+from engine.training.molecules import AssayModel, Losses, Recipe, prototype_loss, train_net
 
 CHAINS = ["C" * n for n in range(2, 9)]
 PARTS = ["O", "N", "Cl", "C(=O)O", "c1ccccc1", "C#N", "S"]
@@ -95,6 +97,24 @@ def test_the_loss_of_episodes_is_that_of_the_prototypes_learner():
     truth = torch.tensor([1, 1, 0, 0])
     expected = torch.nn.functional.cross_entropy(2.0 * far, truth)
     torch.testing.assert_close(prototype_loss(cases, 3, torch.tensor(2.0)), expected)
+
+
+def test_a_label_of_the_first_table_in_focus_says_more(assays):
+    model = AssayModel(MoleculeNet(hidden=32, size=16), len(assays.names)).eval()
+    torch.nn.init.normal_(model.heads.bias, std=3.0)
+    rows = np.flatnonzero(~np.isnan(assays.of("b:x")) | ~np.isnan(assays.of("b:y")))
+
+    def loss(say):
+        losses = Losses(assays, replace(SMALL, say=say), model)
+        return float(losses.regressions(rows, losses.embed(rows)))
+
+    told = ~np.isnan(assays.labels[rows])
+    ours = told[:, :3].sum()
+    share = lambda say: say * ours / (say * ours + told[:, 3:].sum())  # noqa: E731
+    only = (loss(1e9), loss(0.0))  # of table a alone, of the others alone
+    assert only[0] != pytest.approx(only[1], rel=0.01)
+    for say in (1.0, 2.0, 8.0):
+        assert loss(say) == pytest.approx(share(say) * only[0] + (1 - share(say)) * only[1], rel=1e-4)
 
 
 def test_training_on_some_assays_helps_with_another_and_a_killed_run_is_the_same_run(assays, tmp_path):
