@@ -3,7 +3,7 @@ labelled rows and answers for others at once; nothing is fitted (Mueller et al. 
 2025, Nature 637). The network is `cells.py`, the guesses that it starts from are `guesses.py` and `forest.py`.
 
 What is answered is the mean of the network and of two straight lines (`lines.py`), so that a table unlike all that was
-trained on costs little: a line reads every column, the network those that say most.
+trained on costs little: the lines read every column, the network those that say most.
 
 Several classes are asked one against the rest each, so any number goes. The answer is made symmetric: the mean of
 asking for a class and, with the signs turned, for its opposite.
@@ -24,7 +24,7 @@ from engine.learners.protocol import CLASSES, NUMBER, Adapted, Learner, OnStep, 
 from engine.learners.rows import are_records, own_numbers
 from engine.nouns import Note
 
-LINES = 0.5  # the lines' share of an answer; not tuned
+LINES = 0.4  # the share of the lines in an answer (docs/records.md)
 MOST_COLUMNS = 60  # read; those that say most of the target. Trained with up to 32
 ASKED_AT_ONCE = 128  # rows
 
@@ -55,7 +55,7 @@ class InContext(Learner):
         signs = torch.stack([2.0 * (support.targets == c) - 1 for c in asked]).to(rows)  # (k, n)
         columns = telling(rows, signs)
         memory = remember(self.net, rows[:, columns], signs, False)
-        lines = class_lines(replace(support, embeddings=rows), columns)
+        lines = class_lines(replace(support, embeddings=rows))
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
             """(m, d) -> (k, m) logits of each asked class, (m, k * width) where likeness is measured."""
@@ -86,7 +86,7 @@ class InContext(Learner):
         rows, targets = read_numbers(support.embeddings), support.standard[None].float()
         columns = telling(rows, targets)
         memory = remember(self.net, rows[:, columns], targets, True)
-        lines = number_lines(replace(support, embeddings=rows), columns, steps, seed)
+        lines = number_lines(replace(support, embeddings=rows), steps, seed)
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
             parts = [ask(self.net, memory, part[:, columns], True) for part in _portions(read_numbers(embeddings))]

@@ -20,14 +20,16 @@ from engine.learners.protocol import Support, Trace
 from engine.learners.ridge import Ridge
 
 C = 1.0  # of both lines of classes: chosen on the training families at 5, 10 and 20 rows a class (docs/records.md)
+MOST_PLACED = 512  # columns; of more (a molecule's fragments) places cost seconds and say little: few counts differ
 Answer = Callable[[Tensor], Tensor]
 
 
-def class_lines(support: Support, columns: Tensor) -> Answer:
-    """Rows as embeddings -> (m, d) rows to (m, c) log-probabilities, differentiable. The second line reads `columns`
-    alone: of very many, places would cost more than they say."""
-    placed = _placed(support.embeddings, columns)
+def class_lines(support: Support) -> Answer:
+    """Rows as embeddings -> (m, d) rows to (m, c) log-probabilities, differentiable."""
     by_number = Logistic(C).adapt(support)
+    if support.embeddings.shape[1] > MOST_PLACED:
+        return lambda rows: by_number.logits(rows).log_softmax(1)
+    placed = _placed(support.embeddings)
     by_place = Logistic(C).adapt(replace(support, embeddings=placed(support.embeddings)))
 
     def answer(rows: Tensor) -> Tensor:
@@ -36,16 +38,17 @@ def class_lines(support: Support, columns: Tensor) -> Answer:
     return answer
 
 
-def number_lines(support: NumberSupport, columns: Tensor, steps: int | None, seed: int) -> Answer:
+def number_lines(support: NumberSupport, steps: int | None, seed: int) -> Answer:
     """Rows as embeddings -> (m, d) rows to (m,) standard numbers, differentiable."""
-    placed = _placed(support.embeddings, columns)
     by_number = Ridge().fit_number(support, steps, seed, Trace())
+    if support.embeddings.shape[1] > MOST_PLACED:
+        return by_number.predict
+    placed = _placed(support.embeddings)
     by_place = Ridge().fit_number(replace(support, embeddings=placed(support.embeddings)), steps, seed, Trace())
     return lambda rows: (by_number.predict(rows) + by_place.predict(placed(rows))) / 2
 
 
-def _placed(labelled: Tensor, columns: Tensor) -> Answer:
-    cells = labelled[:, columns]
-    mean, spread = cells.mean(0), cells.std(0, correction=0)
-    place = placing(scaled(cells, mean, spread))
-    return lambda rows: place(scaled(rows[:, columns], mean, spread))
+def _placed(labelled: Tensor) -> Answer:
+    mean, spread = labelled.mean(0), labelled.std(0, correction=0)
+    place = placing(scaled(labelled, mean, spread))
+    return lambda rows: place(scaled(rows, mean, spread))

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, huber_loss
 
 from engine.learners.cells import CellNet
-from engine.learners.starts import start_file
+from engine.learners.starts import load_start, start_file
 from engine.training.card import facts
 from engine.training.logbook import Logbook
 from engine.training.loop import Report, Run
@@ -60,6 +60,8 @@ def train_one(
 ) -> Path:
     torch.manual_seed(seed)
     module, losses = MAKE[name](settings["network"])
+    if settings.get("start"):
+        begin(module, name, settings["start"])
     run = Run(
         module, out / folder_of(name, settings, data, seed), seed=seed, rate=settings["rate"], decay=settings["decay"]
     )
@@ -80,6 +82,17 @@ def train_one(
     save(module, file, about)
     file.with_suffix(".md").write_text(card(name, file, about, real, settings), "utf-8")
     return file
+
+
+def begin(module: nn.Module, name: str, start: str) -> None:
+    """Go on from weights that are there: a file, or "shipped". ValueError where they are of another network."""
+    if name != "incontext":
+        raise ValueError(f"[{name}] start: only the network of [incontext] can go on from other weights")
+    path = start_file(name) if start == "shipped" else Path(start)
+    known = load_start(path, name)
+    if known.about != module.about:
+        raise ValueError(f"{path.name} holds a network of {known.about}, the config asks for {module.about}")
+    module.load_state_dict(known.state_dict())
 
 
 def folder_of(name: str, settings: dict[str, Any], data: dict[str, Any], seed: int) -> str:

@@ -187,6 +187,6 @@ def test_a_value_a_hundred_times_too_high_does_not_drown_a_column():
     own[int(targets[:20].nonzero()[0])] *= 1e2
     support = Support(own[:20], targets[:20], ("low", "high"), tuple(map(str, range(20))))
     straight = Logistic(C).adapt(support).probabilities(own[20:])[:, 1]
-    both = class_lines(support, torch.tensor([0]))(own[20:]).exp()[:, 1]
+    both = class_lines(support)(own[20:]).exp()[:, 1]
     assert straight.std() < 0.02 < 0.1 < both.std()
     assert ((both > both.median()) == (targets[20:] == 1)).float().mean() > 0.85

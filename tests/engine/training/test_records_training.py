@@ -136,6 +136,14 @@ def test_families_left_out_are_never_read_and_a_killed_run_goes_on(tmp_path):
     again = train(config, tmp_path / "cut", lambda *said: None)
     first, second = (load_start(files[0], "incontext").state_dict() for files in (whole, again))
     assert all(torch.equal(first[name], second[name]) for name in first)
+    config["incontext"] = {**section, "steps": 1, "rate": 0.0, "start": str(whole[0])}
+    further = load_start(train(config, tmp_path / "further", lambda *said: None)[0], "incontext").state_dict()
+    assert all(torch.equal(further[name], first[name]) for name in first), (
+        "it goes on from the weights that it is given"
+    )
+    config["incontext"]["start"] = "shipped"
+    with pytest.raises(ValueError, match="network"):
+        train(config, tmp_path / "other", lambda *said: None)
     card = whole[0].with_suffix(".md").read_text("utf-8")
     assert "kept apart" in card and "heart: one" in card
 
