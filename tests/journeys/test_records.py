@@ -187,6 +187,7 @@ def test_molecules_are_drawn_and_their_atoms_lit(served, store, open_page, pictu
     page.locator("article.card figure svg").wait_for()
     picture(page, "label-molecule")
     adapt(page)
+    picture(page, "adapt-molecule")
     explain(page)
     drawn = page.locator(".hf-structure img")
     drawn.wait_for()
