@@ -35,6 +35,7 @@ from engine.training.hospitals import is_hospitals, pictures_of, read_hospitals
 from engine.training.logbook import Logbook
 from engine.training.loop import Look, Losses, Report, Run
 from engine.training.pictures import Pictures, draw_batch, load_pictures, plain_views, vary_pictures
+from engine.training.selfsupervised import pretrain
 from engine.training.spread import Workers
 
 WAYS = (2, 2, 3, 4, 5)
@@ -191,9 +192,14 @@ def prepare(config: dict[str, Any], out: Path, report: Report = lambda *a: None)
     if not sources:
         raise ValueError(f"there is no labelled set in {config['data']['corpus']}: see docs/training.md")
     module = Training(lone_embedder(START), sources)
-    weights = np.array([s.weight for s in sources])
-    weights = weights / weights.sum()
+    weights = shares(sources)
     return module, lambda rng: step_loss(module, sources, weights, config["train"]["batch"], rng)
+
+
+def shares(sources: list[Source]) -> np.ndarray:
+    """How often each source is drawn, summing to one."""
+    weights = np.array([s.weight for s in sources])
+    return weights / weights.sum()
 
 
 def train(config: dict[str, Any], out: Path, report: Report, workers: int = 1) -> Path:
@@ -205,6 +211,8 @@ def train(config: dict[str, Any], out: Path, report: Report, workers: int = 1) -
     module, loss = prepare(config, out, report)
     start = {k: v.clone() for k, v in module.network.state_dict().items()}
     module.to("cuda" if torch.cuda.is_available() else "cpu")
+    if settings.get("self_supervised"):
+        pretrain(module, module.sources, shares(module.sources), settings, out, config["seed"], report)
     held_out = set(config["data"].get("held_out", []))
     looked = [one for one in sets_of(config, out, report) if one.name in held_out] if held_out else []
     look = None
