@@ -32,7 +32,16 @@ def adapt_button(page: Page, text: str | None = None) -> None:
             file_adapt(page)
             state.go("adapt")
             st.rerun()
-        frame.quiet(reason or words("label.adapt_time", device=page.store.get_setting("device", "CPU")))
+        frame.quiet(reason or how_long(page))
+
+
+def how_long(page: Page) -> str:
+    """What the same method took the last time here, else what most take."""
+    device = page.store.get_setting("device", "CPU")
+    if page.run and page.run.record["learner"] == default_learner(page):
+        seconds = page.run.record["seconds"]["predictions"]
+        return page.words("label.adapt_took", seconds=max(1, round(seconds)), device=device)
+    return page.words("label.adapt_time", device=device)
 
 
 def file_adapt(page: Page, learner: str | None = None) -> str:

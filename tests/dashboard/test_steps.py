@@ -105,6 +105,16 @@ def test_adapt_waits_for_two_classes_and_says_so(project):
     assert not open_step(project_id, "label").button(key="adapt").disabled
 
 
+def test_below_adapt_stands_what_the_method_took_the_last_time(project):
+    store, project_id = project
+    for case, label in (("case0", "smooth"), ("case1", "spiculated")):
+        store.set_label(project_id, case, label)
+    said = lambda: " ".join(h.proto.body for h in open_step(project_id, "label").get("html"))  # noqa: E731
+    assert "a few seconds" in said()
+    adapted(store, project_id)  # took 0.2 s
+    assert "about 1 s, as the last time" in said()
+
+
 def test_adapt_files_one_job_however_often_it_is_pressed(project, tmp_path):
     from engine.jobs.queue import Queue
 
