@@ -44,11 +44,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Records:
-    """A kept table. `words`: what yes and no are called."""
+    """A kept table. `words`: what yes and no are called, and what stands behind a date (they are kept moved)."""
 
     table: Table
     dictionary: Dictionary
-    words: tuple[str, str] = ("yes", "no")
+    words: tuple[str, str, str] = ("yes", "no", "moved")
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
@@ -61,8 +61,8 @@ class Records:
         """The column of structures, if there is one."""
         return next((e.name for e in self.entries.values() if e.role == "molecule"), None)
 
-    def named(self, names: tuple[str, str]) -> Records:
-        """With yes and no in a person's language."""
+    def named(self, names: tuple[str, str, str]) -> Records:
+        """With `words` in a person's language."""
         return Records(self.table, self.dictionary, names)
 
     def cell(self, name: str, row: int) -> Cell:
@@ -73,7 +73,7 @@ class Records:
         if entry.kind == "yes_no" and (said := yes_or_no(value)) is not None:
             return Cell(self.words[0] if said else self.words[1], "", float(said))
         if isinstance(value, pd.Timestamp):
-            return Cell(value.date().isoformat(), "", None)
+            return Cell(value.date().isoformat(), self.words[2], None)
         if isinstance(value, int | float | np.number):
             return Cell(number_text(float(value)), entry.unit, float(value))
         return Cell(str(value), entry.unit)

@@ -178,7 +178,8 @@ class Page:
         """A kept table by its id."""
         if table not in self._seen:
             found = kept_records(self.settings.data_dir / "tables" / table)
-            self._seen[table] = found.named((self.words("record.yes"), self.words("record.no"))) if found else None
+            said = (self.words("record.yes"), self.words("record.no"), self.words("record.date_moved"))
+            self._seen[table] = found.named(said) if found else None
         return self._seen[table]
 
     @once

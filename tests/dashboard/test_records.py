@@ -57,8 +57,16 @@ def test_a_cell_has_its_unit_yes_and_no_are_words_and_missing_is_known(patients)
     patients.table.frame.loc[0, "age (years)"] = np.nan
     assert patients.cell("age (years)", 0).missing
     assert patients.cell("age (years)", 1).said.endswith(" years")
-    assert patients.named(("是", "否")).cell("diabetes", 0).text in ("是", "否")
+    assert patients.named(("是", "否", "平移")).cell("diabetes", 0).text in ("是", "否")
     assert patients.cell("sex", 0).text in ("f", "m")
+
+
+def test_a_date_says_that_it_was_moved():
+    # Kept dates are moved by a secret number of days a patient: whoever reads one must not take it for the true one.
+    frame = pd.DataFrame({"admitted": pd.to_datetime(["2020-03-01", None]), "hb": [12.0, 9.0], "outcome": ["a", "b"]})
+    kept = records(frame, label="outcome").named(("yes", "no", "(date moved)"))
+    assert kept.cell("admitted", 0).said == "2020-03-01 (date moved)"
+    assert kept.cell("admitted", 1).missing
 
 
 def test_the_label_is_never_shown_on_a_card(patients):
