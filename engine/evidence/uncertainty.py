@@ -69,14 +69,14 @@ def probability_ranges(
     rng = np.random.default_rng(seed)
     groups = np.array(support.groups)
     found = []
-    for _ in range(draws):
+    for draw in range(draws):
         rows = []
         for k in range(len(support.classes)):
             own = np.flatnonzero(support.targets.numpy() == k)
             patients = np.unique(groups[own])
             for patient in rng.choice(patients, len(patients)):
                 rows.extend(own[groups[own] == patient].tolist())
-        adapted = learner.adapt(support.take(torch.tensor(rows)), seed=seed)
+        adapted = learner.resampling(draw).adapt(support.take(torch.tensor(rows)), seed=seed)
         with torch.no_grad():
             found.append(adapted.with_temperature(temperature).probabilities(query))
         tick()

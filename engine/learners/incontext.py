@@ -30,15 +30,19 @@ ASKED_AT_ONCE = 128  # rows
 
 
 class InContext(Learner):
-    """The network over the row's own numbers. `net`: its weights; without any the mean of its guesses answers."""
+    """The network over the row's own numbers. `net`: its weights; without any the mean of its guesses answers.
+
+    `side`: two classes are asked as +1 against -1 and the other way round (0), or in one of these ways alone (1, -1),
+    for half the work.
+    """
 
     name = "incontext"
     paper = "Hollmann et al. 2025, Accurate predictions on small data with a tabular foundation model, Nature 637"
     targets = (CLASSES, NUMBER)
     records_only = True
 
-    def __init__(self, net: CellNet | None = None):
-        self._trained = net is not None
+    def __init__(self, net: CellNet | None = None, side: int = 0):
+        self._trained, self._side = net is not None, side
         with torch.random.fork_rng([]):
             torch.manual_seed(0)
             self.net = net if net is not None else CellNet().eval().requires_grad_(False)
@@ -47,22 +51,25 @@ class InContext(Learner):
     def _notes(self) -> tuple[Note, ...]:
         return () if self._trained else (Note("learners.plain_start"),)
 
+    def resampling(self, draw: int) -> Learner:
+        return InContext(self.net if self._trained else None, 1 if draw % 2 else -1)
+
     def adapt(
         self, support: Support, *, steps: int | None = None, seed: int = 0, on_step: OnStep | None = None
     ) -> Adapted:
         rows, count = read_numbers(support.embeddings), len(support.classes)
         asked = [1] if count == 2 else list(range(count))
-        signs = torch.stack([2.0 * (support.targets == c) - 1 for c in asked]).to(rows)  # (k, n)
+        turned = (self._side or 1) if count == 2 else 1
+        paired = count == 2 and not self._side
+        signs = turned * torch.stack([2.0 * (support.targets == c) - 1 for c in asked]).to(rows)  # (k, n)
         columns = telling(rows, signs)
-        memory = remember(self.net, rows[:, columns], signs, False)
+        memory = remember(self.net, rows[:, columns], signs, False, paired)
         lines = class_lines(replace(support, embeddings=rows))
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
             """(m, d) -> (k, m) logits of each asked class, (m, k * width) where likeness is measured."""
-            parts = [
-                ask(self.net, memory, part[:, columns], count == 2) for part in _portions(read_numbers(embeddings))
-            ]
-            return torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 0)
+            parts = [ask(self.net, memory, part[:, columns], paired) for part in _portions(read_numbers(embeddings))]
+            return turned * torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 0)
 
         def score(embeddings: Tensor) -> Tensor:
             logits = answers(embeddings)[0].T
@@ -85,7 +92,7 @@ class InContext(Learner):
     def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
         rows, targets = read_numbers(support.embeddings), support.standard[None].float()
         columns = telling(rows, targets)
-        memory = remember(self.net, rows[:, columns], targets, True)
+        memory = remember(self.net, rows[:, columns], targets, True, True)
         lines = number_lines(replace(support, embeddings=rows), steps, seed)
 
         def answers(embeddings: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,13 +108,14 @@ class InContext(Learner):
 
 
 @torch.no_grad()
-def remember(net: CellNet, support: Tensor, targets: Tensor, number: bool) -> Memory:
-    """(n, d), (k, n) targets of k questions: the labelled rows are read once, a single question with its opposite.
+def remember(net: CellNet, support: Tensor, targets: Tensor, number: bool, paired: bool) -> Memory:
+    """(n, d), (k, n) targets of k questions: the labelled rows are read once; `paired`: a single question with its
+    opposite.
 
     Two classes so answer alike in either order. With three and more every class asks its own question anyway, and
     opposites brought nothing (AUROC 0.740 with and without, eight tables of 3 and 4 classes) for twice the time.
     """
-    signs = torch.cat([targets, -targets]) if len(targets) == 1 else targets
+    signs = torch.cat([targets, -targets]) if paired else targets
     return net.remember(support.expand(len(signs), -1, -1), signs, number)
 
 
@@ -124,7 +132,8 @@ def ask(net: CellNet, memory: Memory, query: Tensor, paired: bool) -> tuple[Tens
 
 def read(net: CellNet, support: Tensor, targets: Tensor, query: Tensor, number: bool) -> tuple[Tensor, Tensor]:
     """(n, d), (k, n) targets of k questions, (m, d) -> as `ask`."""
-    return ask(net, remember(net, support, targets, number), query, len(targets) == 1)
+    paired = len(targets) == 1
+    return ask(net, remember(net, support, targets, number, paired), query, paired)
 
 
 def read_numbers(embeddings: Tensor) -> Tensor:

@@ -181,6 +181,11 @@ class Learner(ABC):
         whatever is drawn. `on_step` is called after each step and may raise to stop. Raises SupportError.
         """
 
+    def resampling(self, draw: int) -> Learner:
+        """What learns in the `draw`-th of many resamples of the labelled cases, where only the spread of the answers
+        counts: this method, or one that gives nearly the same for less work."""
+        return self
+
     def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
         """Learn a number instead of a class, where "number" is among `targets`; see `numbers.adapt_number`."""
         raise SupportError(Note("learners.classes_only", {"name": self.name}))

@@ -72,6 +72,23 @@ def test_neither_the_order_of_rows_of_columns_nor_of_classes_matters():
     assert torch.allclose(first, second.flip(1), atol=1e-4)
 
 
+def test_resamples_ask_one_way_round_each_and_both_ways_together_are_the_answer():
+    support, (query, _) = support_of((5, 4)), made((5, 5), seed=1)
+
+    def odds(one) -> torch.Tensor:
+        scores = one.adapt(support).logits(query)
+        return scores[:, 1] - scores[:, 0]
+
+    both, sides = odds(learner("incontext")), [odds(learner("incontext").resampling(draw)) for draw in (0, 1)]
+    assert torch.allclose((sides[0] + sides[1]) / 2, both, atol=1e-4)
+    assert not torch.allclose(sides[0], sides[1], atol=1e-4)
+    several = support_of((4, 4, 4))
+    first, second = (
+        one.adapt(several).logits(query) for one in (learner("incontext"), learner("incontext").resampling(0))
+    )
+    assert torch.equal(first, second)  # with three and more each class asks for itself anyway
+
+
 def test_what_an_image_is_made_of_is_refused_and_the_method_is_not_offered_for_images():
     draw = torch.Generator().manual_seed(0)
     image = Support(torch.randn(6, 80, generator=draw), torch.arange(6) % 2, ("a", "b"), tuple("uvwxyz"))
