@@ -122,7 +122,7 @@ PLANS: tuple[Plan, ...] = (
     Plan(
         "steps", 2,
         {
-            "labels": Labels("1a-4a-6b-10b-12c-14c", 16, "abc"), "rate": Choice("1", ("0.25", "1", "4", "16")),
+            "labels": Labels("1a-3a-7b-10b-12c-15c", 16, "abc"), "rate": Choice("1", ("0.25", "1", "4", "16")),
             "learner": Choice("maml", ("maml", "anil")),
         },
         ("engine/learners/maml.py", "engine/learners/head.py", "engine/lessons/steps.py"),
