@@ -51,7 +51,7 @@ class Logistic(Learner):
         cases = space(support.embeddings).double()
         basis = torch.linalg.svd(cases, full_matrices=False).Vh  # (min(n, d), d)
         trace = Trace(on_step)
-        inside, bias = fit(cases @ basis.T, support, self.c, steps or MAX_STEPS, trace)
+        inside, bias = fit(cases @ basis.T, support, self.c, MAX_STEPS if steps is None else steps, trace)
         weights, bias = (inside @ basis).to(support.embeddings), bias.to(support.embeddings)  # (c, d), (c,)
 
         def score(embeddings: Tensor) -> Tensor:

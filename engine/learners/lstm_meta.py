@@ -195,7 +195,7 @@ def adapt_head(
     def loss(coordinates: Parameters) -> Tensor:
         return head.error(head.linear(inside, {n: UNIT * t for n, t in coordinates.items()}), support)
 
-    end = unroll(loss, theta, TwoSided(start.rule), steps or start.steps, trace=trace, guard=guard)
+    end = unroll(loss, theta, TwoSided(start.rule), start.steps if steps is None else steps, trace=trace, guard=guard)
     return {"rows": UNIT * end["rows"] @ found, "bias": UNIT * end["bias"], "gate": gate}
 
 

@@ -128,6 +128,14 @@ def test_steps_are_reported_as_they_happen_and_can_stop_the_work(name):
         learner(name).adapt(make_support(), on_step=stop)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_so_many_steps_as_asked_are_taken_and_none_is_none(name):
+    full = learner(name).adapt(make_support()).trace[-1].step
+    for steps in (0, 1):
+        if steps < full:
+            assert learner(name).adapt(make_support(), steps=steps).trace[-1].step == steps
+
+
 def test_a_support_of_one_class_is_refused_with_what_to_do():
     with pytest.raises(SupportError, match="Label at least one case of another class"):
         make_support((5,))
