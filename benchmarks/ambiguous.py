@@ -35,9 +35,10 @@ LEVEL = 0.9
 
 @dataclass(frozen=True)
 class Told:
-    """`spread`: mean over places of the models' standard deviation. `both`: share of tasks where both families
-    appear. `family`: of the models, the share in the family of the truth. `inside`: share of places where the truth
-    lies between the 5th and 95th hundredth of the models, each widened by the noise or not. `error` of their mean."""
+    """`spread`: the models' standard deviation, median over places. `both`: share of tasks where both families appear.
+    `family`: of the models, the share in the family of the truth. `inside`: share of places where the truth lies
+    between the 5th and 95th hundredth of the models. `error` of their mean, squared, median over tasks. Medians, since
+    one model of thousands may run away from a single point."""
 
     spread: float
     both: float
@@ -98,11 +99,11 @@ def told(answers: Tensor, curves: Curves, where: Tensor) -> Told:
     share = line.float().mean(1)
     low, high = torch.quantile(answers, (1 - LEVEL) / 2, 1), torch.quantile(answers, (1 + LEVEL) / 2, 1)
     return Told(
-        spread=float(answers.std(1).mean()),
+        spread=float(answers.std(1).median()),
         both=float(((share >= BOTH) & (share <= 1 - BOTH)).float().mean()),
         family=float((line == curves.line[:, None]).float().mean()),
         inside=float(((truth >= low) & (truth <= high)).float().mean()),
-        error=float((answers.mean(1) - truth).square().mean()),
+        error=float((answers.mean(1) - truth).square().mean((1, 2)).median()),
     )
 
 
