@@ -157,6 +157,9 @@ class TwoSided(nn.Module):
 # longest steps that MAML learned over the same embedding (rates of 4 to 10, UNIT squared is 16).
 UNIT = 4.0
 STEPS = 12  # as published for one case a class
+# The rule was learned on classes, whose loss flattens out. On a number's parabola its long steps swing wider from about
+# the fifteenth on (docs/learners.md), whatever number of steps it was trained over.
+NUMBER_STEPS = 12
 
 
 @dataclass(frozen=True)
@@ -217,7 +220,8 @@ class LSTMMetaLearner(Learner):
         return head.adapted(self.name, support, theta, trace, notes)
 
     def fit_number(self, support: NumberSupport, steps: int | None, seed: int, trace: Trace) -> NumberFit:
-        return head.fitted(support, *self._unroll(support, steps, trace))
+        most = min(NUMBER_STEPS, self.start.steps if self.start else STEPS)
+        return head.fitted(support, *self._unroll(support, most if steps is None else steps, trace))
 
     def _unroll(
         self, support: Support | NumberSupport, steps: int | None, trace: Trace
