@@ -11,13 +11,12 @@ from dashboard.state import Page
 from dashboard.steps import columns
 from dashboard.steps.cases_list import label_list
 from dashboard.steps.pacs import kept_identifiers, pacs_button
+from dashboard.steps.watching import ARRIVALS, READS, come_and_ready
 from dashboard.upload import drop_zone
 from engine.intake import load_case
 from engine.projects.records import ProjectCase, RefusedFile
 from engine.sentences import Note
 
-ARRIVALS = ("take_in", "fetch", "received")  # through the browser, from the PACS, sent by it
-READS = (*ARRIVALS, "demo", "encode")
 MOST_NAMED = 3  # files refused for the same reason
 MOST_ROWS_SHOWN = 60  # of a table on this screen; all of them are in the list at the left
 
@@ -61,8 +60,8 @@ def _progress(page: Page) -> None:
         alive = page.queue.jobs(project=page.project.id, kinds=READS, alive=True)
         reading = [j for j in alive if j.kind != "encode"]
         encoding = [j for j in alive if j.kind == "encode"]
-        done = sum(1 for c in page.cases if page.ready(c.id))
-        if (len(page.store.cases(page.project.id)), done) != drawn or not alive:
+        count, done = come_and_ready(page)
+        if (count, done) != drawn or not alive:
             st.rerun()
         for job in reading:
             frame.heading(words("gather.reading"))

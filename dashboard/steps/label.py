@@ -11,6 +11,7 @@ from dashboard.steps.adapt_button import adapt_button
 from dashboard.steps.cases_list import label_list
 from dashboard.steps.look import look
 from dashboard.steps.reader_name import who_reads
+from dashboard.steps.watching import await_arrivals
 from engine.intake import load_case
 from engine.projects.records import UNSURE
 
@@ -26,6 +27,7 @@ def show(page: Page) -> None:
             look(page, page.case_id, on_key=lambda key: press(page, key), height=VIEWER_HEIGHT)
         with right:
             _panel(page)
+            await_arrivals(page)
     if picked and picked != page.case_id:
         state.go(case=picked)
         st.rerun()

@@ -1,4 +1,4 @@
-"""A job that is under way: how far it is, what it does, and a button that stops it."""
+"""What is under way: a job with how far it is and a button that stops it, and cases that are still arriving."""
 
 from __future__ import annotations
 
@@ -6,6 +6,30 @@ import streamlit as st
 
 from dashboard import frame
 from dashboard.state import Page
+
+ARRIVALS = ("take_in", "fetch", "received")  # through the browser, from the PACS, sent by it
+READS = (*ARRIVALS, "demo", "encode")
+
+
+def come_and_ready(page: Page) -> tuple[int, int]:
+    """How many cases this project has by now, and how many of those that the page knows are ready to be adapted."""
+    return len(page.store.cases(page.project.id)), sum(1 for c in page.cases if page.ready(c.id))
+
+
+def await_arrivals(page: Page) -> None:
+    """Draws nothing. While scans are still read or prepared, the whole page is drawn anew when another one has come or
+    is ready: who went on to Label before the last had come sees it there."""
+    if not page.queue.jobs(project=page.project.id, kinds=READS, alive=True, limit=1):
+        return
+    drawn = (len(page.cases), sum(1 for c in page.cases if page.ready(c.id)))
+
+    @st.fragment(run_every=2.0)
+    def wait() -> None:
+        alive = page.queue.jobs(project=page.project.id, kinds=READS, alive=True, limit=1)
+        if come_and_ready(page) != drawn or not alive:
+            st.rerun()
+
+    wait()
 
 
 def watch_job(page: Page, job_id: str, waiting: str, stop: str, heading: str = "") -> None:
