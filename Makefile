@@ -47,7 +47,7 @@ bench-peers: $(BENCH_READY)  ## install the libraries that learners are compared
 	@$(BIN)/python -m benchmarks.peers
 
 bench-models: $(BENCH_READY)  ## print how good (hours): learners on their papers' tasks, encoder, finder, maps
-	@for each in sinusoid ambiguous omniglot encoder_table finder saliency calibration; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+	@for each in sinusoid ambiguous omniglot encoder_table finder findings saliency graded calibration; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 bench-records: $(BENCH_READY)  ## print how good records' learners are on families that trained nothing (20 minutes)
 	@$(BIN)/python -m benchmarks.records_table
