@@ -345,10 +345,10 @@ METHODS = {
     "maml-together": lambda c: MAMLMethod(c, Budget(1300), together=True),
     "first-order": lambda c: MAMLMethod(c, Budget(1300), second_order=False),
     "anil": lambda c: ANILMethod(c, Budget(1300)),
-    "reptile": lambda c: ReptileMethod(c, Budget(300, 1.0)),
+    "reptile": lambda c: ReptileMethod(c, Budget(3000, 1.0)),
     "prototypes": lambda c: PrototypeMethod(c, Budget(900)),
     "matching": lambda c: MatchingMethod(c, Budget(1300)),
     "matching-context": lambda c: MatchingMethod(c, Budget(600), context=True),
-    "lstm": lambda c: LSTMMethod(c, Budget(500)),
+    "lstm": lambda c: LSTMMethod(c, Budget(1500)),
     "platipus": lambda c: PlatipusMethod(c, Budget(300)),
 }

@@ -270,7 +270,7 @@ def _bar(page: Page, prediction: Predicted, name: str) -> str:
         f'<span class="t">{mark.shape if mark else ""} {html.escape(name)}</span>'
         f'<span class="b"><i style="width:{100 * value:.1f}%"></i>'
         f'<u style="left:{100 * low:.1f}%"></u><u style="left:{100 * high:.1f}%"></u></span>'
-        f'<span class="v">{score(value)}</span></div>'
+        f'<span class="v">{html.escape(score(value))}</span></div>'
     )
 
 

@@ -198,12 +198,12 @@ def _card(page: Page, title: str, said: Mapping[str, Any], before: Mapping[str, 
     for name, value in sorted(said["probabilities"].items(), key=lambda each: -each[1]):
         mark = class_mark(page.classes, name) if name in page.classes else None
         ghost = f'<u style="left:{100 * was[name]:.1f}%"></u>' if name in was else ""
-        moved = f" ({score(was[name])})" if name in was else ""
+        moved = html.escape(f" ({score(was[name])})") if name in was else ""
         colour, shape = (mark.colour, mark.shape) if mark else (NEUTRAL, "")
         body += (
             f'<div class="hf-bar hf-wide" style="--c:{colour}"><span class="t">{shape} {html.escape(name)}</span>'
             f'<span class="b"><i style="width:{100 * value:.1f}%"></i>{ghost}</span>'
-            f'<span class="v">{score(value)}<small>{moved}</small></span></div>'
+            f'<span class="v">{html.escape(score(value))}<small>{moved}</small></span></div>'
         )
     if before:
         body += f'<p class="hf-quiet">{html.escape(page.words("rows.ghost"))}</p>'

@@ -6,6 +6,7 @@ from base64 import b64encode
 from html import escape
 from pathlib import Path
 
+from engine.reports.chances import chance
 from engine.reports.nouns import Bar, Block, CaseBlock, Document, Heading, Picture, Table, Text
 
 # ruff: noqa: E501 - a style sheet reads by its rules, not by its lines
@@ -93,5 +94,5 @@ def _bar(bar: Bar) -> str:
         f'<div class="bar"><b>{bar.shape} {escape(bar.name)}</b><span>'
         f'<i style="width:{100 * bar.value:.1f}%;background:{bar.colour}"></i>'
         f'<u style="left:{low:.1f}%;width:{wide:.1f}%"></u></span>'
-        f"<span style='all:unset'>{bar.value:.2f} ({bar.low:.2f} – {bar.high:.2f})</span></div>"
+        f"<span style='all:unset'>{escape(chance(bar.value))} ({bar.low:.2f} – {bar.high:.2f})</span></div>"
     )

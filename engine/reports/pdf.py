@@ -18,6 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, Image, KeepTogether, PageTemplate, Paragraph, Spacer
 from reportlab.platypus import Table as Grid
 
+from engine.reports.chances import chance
 from engine.reports.fonts import BOLD, REGULAR, printable, register
 from engine.reports.nouns import Bar, Block, CaseBlock, Document, Heading, Picture, Table, Text
 from engine.reports.words import Words
@@ -240,7 +241,7 @@ def _bars(bars: tuple[Bar, ...], styles: _Styles) -> Grid:
 
 
 def _said(bar: Bar) -> str:
-    return f"{bar.value:.2f} ({bar.low:.2f} – {bar.high:.2f})"
+    return f"{chance(bar.value)} ({bar.low:.2f} – {bar.high:.2f})"
 
 
 class _Strip(Flowable):

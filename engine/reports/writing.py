@@ -9,6 +9,7 @@ from typing import Any
 import engine
 from engine.evidence.ranges import exact_interval
 from engine.reports.case_blocks import case_block
+from engine.reports.chances import chance
 from engine.reports.facts import Facts
 from engine.reports.methods import kinds, methods, readers, references
 from engine.reports.nouns import Block, Document, Heading, Table, Text
@@ -166,7 +167,7 @@ def _class_row(facts: Facts, case: str, raw: Mapping[str, Any], words: Words) ->
         words.case(case),
         _patient(facts, case, words),
         raw["predicted"],
-        f"{raw['probabilities'][at]:.2f}",
+        chance(raw["probabilities"][at]),
         f"{raw['low'][at]:.2f} – {raw['high'][at]:.2f}",
         words.listed(sets) if sets else words("none"),
         words("yes" if raw["unlike_flag"] else "no"),
