@@ -11,7 +11,7 @@ from dashboard.state import Page
 from dashboard.steps import columns
 from dashboard.steps.cases_list import label_list
 from dashboard.steps.pacs import kept_identifiers, pacs_button
-from dashboard.steps.watching import ARRIVALS, READS, come_and_ready
+from dashboard.steps.watching import ARRIVALS, READS, await_arrivals, come_and_ready, reading
 from dashboard.upload import drop_zone
 from engine.intake import load_case
 from engine.projects.records import ProjectCase, RefusedFile
@@ -49,8 +49,9 @@ def show(page: Page) -> None:
 
 def _progress(page: Page) -> None:
     """What is being read and prepared; drawn anew every second while something is under way."""
-    if not page.queue.jobs(project=page.project.id, kinds=READS, alive=True, limit=1):
+    if not reading(page):
         _last_result(page)
+        await_arrivals(page)
         return
     words = page.words
     drawn = (len(page.cases), sum(1 for c in page.cases if page.ready(c.id)))
@@ -58,12 +59,12 @@ def _progress(page: Page) -> None:
     @st.fragment(run_every=1.0)
     def watch() -> None:
         alive = page.queue.jobs(project=page.project.id, kinds=READS, alive=True)
-        reading = [j for j in alive if j.kind != "encode"]
+        under_way = [j for j in alive if j.kind != "encode"]
         encoding = [j for j in alive if j.kind == "encode"]
         count, done = come_and_ready(page)
         if (count, done) != drawn or not alive:
             st.rerun()
-        for job in reading:
+        for job in under_way:
             frame.heading(words("gather.reading"))
             st.progress(job.fraction, text=words.note(job.note) if job.note else words("gather.reading"))
             if st.button(words("app.cancel"), key=f"stop-{job.id}", icon=":material/stop:"):

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import frame
 from dashboard.state import Page
+from engine.pacs.address import SETTING
 
 ARRIVALS = ("take_in", "fetch", "received")  # through the browser, from the PACS, sent by it
 READS = (*ARRIVALS, "demo", "encode")
@@ -16,17 +17,28 @@ def come_and_ready(page: Page) -> tuple[int, int]:
     return len(page.store.cases(page.project.id)), sum(1 for c in page.cases if page.ready(c.id))
 
 
+def reading(page: Page) -> bool:
+    """Whether scans of this project are being read or prepared now."""
+    return bool(page.queue.jobs(project=page.project.id, kinds=READS, alive=True, limit=1))
+
+
+def is_inbox(page: Page) -> bool:
+    """Whether a scanner or PACS may send studies into this project at any time."""
+    inbox = page.store.get_setting(SETTING, {}).get("inbox")
+    return bool(page.settings.dicom_port) and inbox == page.project.id
+
+
 def await_arrivals(page: Page) -> None:
-    """Draws nothing. While scans are still read or prepared, the whole page is drawn anew when another one has come or
-    is ready: who went on to Label before the last had come sees it there."""
-    if not page.queue.jobs(project=page.project.id, kinds=READS, alive=True, limit=1):
+    """Draws nothing. While scans are read or prepared, or may be sent at any time, the whole page is drawn anew when
+    another one has come or is ready: who went on to Label before the last had come sees it there."""
+    begun = reading(page)
+    if not begun and not is_inbox(page):
         return
     drawn = (len(page.cases), sum(1 for c in page.cases if page.ready(c.id)))
 
-    @st.fragment(run_every=2.0)
+    @st.fragment(run_every=2.0 if begun else 4.0)
     def wait() -> None:
-        alive = page.queue.jobs(project=page.project.id, kinds=READS, alive=True, limit=1)
-        if come_and_ready(page) != drawn or not alive:
+        if (come_and_ready(page), reading(page)) != (drawn, begun):
             st.rerun()
 
     wait()

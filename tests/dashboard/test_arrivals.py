@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.nouns import Case, Geometry
+from engine.pacs.address import SETTING
 from tests.dashboard.serving import page_server
 
 PAGE = Path(__file__).resolve().parents[2] / "dashboard" / "asgi.py"
@@ -16,7 +17,7 @@ PAGE = Path(__file__).resolve().parents[2] / "dashboard" / "asgi.py"
 
 @pytest.fixture
 def served(project, tmp_path):
-    with page_server(tmp_path / "data", PAGE) as running:
+    with page_server(tmp_path / "data", PAGE, HANDFUL_DICOM_PORT="11999") as running:  # nobody listens there
         yield running
 
 
@@ -43,6 +44,15 @@ def test_a_scan_that_comes_while_one_labels_stands_in_the_list_and_is_called_rea
     (folder / "encoding-test.npz").touch()
     page.locator("button.item:has-text('Case 09'):not(:has-text('preparing'))").wait_for()
     page.locator("button.item[aria-selected=true]:has-text('Case 01')").wait_for()  # still the one being labelled
+
+
+@pytest.mark.parametrize("step", ["gather", "label"])
+def test_what_a_pacs_sends_to_the_inbox_appears_though_nothing_was_under_way(served, project, open_quietly, step):
+    served.store.set_setting(SETTING, {"inbox": project[1]})
+    page = open_quietly(f"{served.url}/?p={project[1]}&s={step}")
+    page.locator("button.item:has-text('Case 08')").wait_for()
+    arrive(served, project[1], 8)
+    page.locator("button.item:has-text('Case 09')").wait_for()
 
 
 @pytest.fixture
