@@ -1,6 +1,6 @@
 """PLATIPUS's own question: a few noisy points that could be a sinusoid or a line (Finn, Xu & Levine 2018, section 5).
 
-    python -m benchmarks.ambiguous                  train (some minutes of one core) and print
+    python -m benchmarks.ambiguous                  train (20 minutes of one core) and print
     python -m benchmarks.ambiguous --steps 2000     a quick look
 
 What the paper shows in pictures is counted here: whether models drawn for the same few points belong to both families
@@ -27,7 +27,7 @@ INNER_RATE, INNER_STEPS = 0.003, 3  # the paper: 0.001 and 5
 SIGMA = 0.1  # where the spread of the starts starts
 # L is a mean over points of squared errors with noise of 0.3: the evidence bound weighs KL by 2 * 0.3^2 / points.
 KL = 2 * NOISE**2 / 10
-STEPS = 8_000
+STEPS = 60_000
 SAMPLES, TASKS = 50, 60
 BOTH = 0.1  # of the models in each family, at least: then both are said to appear
 LEVEL = 0.9

@@ -1,6 +1,6 @@
 """Sinusoids: MAML, first order, Reptile, the LSTM meta-learner and PLATIPUS beside the papers' figures.
 
-    python -m benchmarks.sinusoid                     everything (some 12 minutes of one core)
+    python -m benchmarks.sinusoid                     everything (some 16 minutes of one core)
     python -m benchmarks.sinusoid --steps 2000        a quick look
     python -m benchmarks.sinusoid maml-5 reptile-10   some of it
 
@@ -220,7 +220,7 @@ def lstm_updates(start: Parameters, rule: lstm_meta.MetaLSTM) -> Adapt:
 
 def meta_steps(name: str, steps: int) -> int:
     """The LSTM's cost twenty times the others': it takes a task at a time, and has a state for every weight."""
-    return max(steps // 20, 1) if name.startswith("lstm") else steps
+    return max(steps // 5, 1) if name.startswith("lstm") else steps
 
 
 def run(name: str, steps: int) -> dict[int, tuple[float, float]]:
