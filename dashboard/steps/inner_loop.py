@@ -15,6 +15,7 @@ from dashboard.state import Page
 from dashboard.steps.cases_list import thumb
 from dashboard.steps.look import look
 from dashboard.steps.score import score
+from dashboard.steps.watching import ended_badly
 from dashboard.worklist import worklist
 from engine.jobs.queue import LEARN
 
@@ -74,7 +75,7 @@ def walk_of(page: Page) -> Walk | None:
         _wait(page, job.id)
         return None
     if job.state != "done":
-        frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
+        ended_badly(page, job)
         return None
     walk = Walk.from_json(job.result)
     walk = replace(walk, cases={case: rows for case, rows in walk.cases.items() if case in page.by_id})

@@ -19,6 +19,7 @@ from dashboard.steps import options, what_if
 from dashboard.steps.cases_list import thumb
 from dashboard.steps.record_look import labelled_rows, look_at_record
 from dashboard.steps.score import score
+from dashboard.steps.watching import ended_badly
 from dashboard.steps.what_if import free_lane
 from dashboard.structures import PEN
 
@@ -53,7 +54,7 @@ def method_panel(page: Page, prediction: Predicted) -> Mapping[str, Any] | None:
         _wait(page, job.id)
         return None
     if job.state != "done":
-        frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
+        ended_badly(page, job)
         return None
     for note in job.result.get("notes", ()):
         frame.remark(page.note(note), warn=True)

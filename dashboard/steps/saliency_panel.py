@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import frame, plots
 from dashboard.predicted import Predicted
 from dashboard.state import Page
+from dashboard.steps.watching import ended_badly
 from dashboard.viewer import Overlay
 from engine.jobs.queue import LEARN
 from engine.nouns import Geometry
@@ -46,7 +47,7 @@ def saliency_panel(page: Page, prediction: Predicted) -> SaliencyMap | None:
         _wait(page, job.id, words("evidence.map_working"))
         return None
     if job.state != "done":
-        frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
+        ended_badly(page, job)
         return None
     return _checked(page, job.result, args)
 
@@ -93,7 +94,7 @@ def _deletion(page: Page, args: Mapping[str, str]) -> None:
     elif job.alive:
         _wait(page, job.id, words("evidence.deletion_working"))
     elif job.state != "done":
-        frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
+        ended_badly(page, job)
     else:
         frame.heading(words("evidence.deletion_ask"))
         frame.quiet(words.note(job.result["verdict"]))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import frame
 from dashboard.state import Page
+from engine.jobs.queue import Job
 from engine.pacs.address import SETTING
 
 ARRIVALS = ("take_in", "fetch", "received")  # through the browser, from the PACS, sent by it
@@ -60,3 +61,13 @@ def watch_job(page: Page, job_id: str, waiting: str, stop: str, heading: str = "
             page.queue.cancel(job_id)
 
     watch()
+
+
+def ended_badly(page: Page, job: Job) -> None:
+    """A job that gave nothing: why, and a button that asks for the same once more. Without it what failed once (a full
+    disk, a machine out of memory) would stand there for as long as the run does."""
+    reason = page.words.note(job.error) if job.error else page.words("adapt.stopped")
+    frame.remark(page.words("app.job_failed", reason=reason), warn=True)
+    if st.button(page.words("app.try_again"), key=f"again-{job.id}", icon=":material/refresh:"):
+        page.queue.file(job.kind, job.args, lane=job.lane, key=job.key, project=job.project, priority=1)
+        st.rerun()

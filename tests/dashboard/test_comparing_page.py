@@ -221,3 +221,24 @@ def test_the_check_of_a_map_shows_its_figures_and_asks_whether_removing_the_mark
     curve = {"shares": [0.0, 0.5, 1.0], "marked": [0.9, 0.3, 0.1], "elsewhere": [0.9, 0.8, 0.1]}
     finish(queue, "deletion", args, {**curve, "verdict": Note("evidence.deletion_yes", values).to_json()})
     assert "falls from 0.90 to 0.40" in shown(open_step(project_id, "evidence", case="case6"))
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+@pytest.mark.parametrize("kind", ["explain", "stepping"])
+def test_what_gave_nothing_says_why_and_can_be_tried_again(project, tmp_path, kind, state):
+    store, project_id = project
+    run, queue = with_run(store, project_id), Queue(tmp_path / "data")
+    args = {"run": run.id} if kind == "stepping" else {"run": run.id, "case": "case6", "method": "gradcam"}
+    first = queue.file(kind, args, lane=LEARN, project=project_id)
+    assert queue.claim(LEARN, "test", 0).id == first.id
+    error = Note("jobs.kept_dying", {"attempts": 3}) if state == "failed" else None
+    queue.end(first.id, "test", state, error=error)
+    page = (
+        at(open_step(project_id, "adapt"), "steps")
+        if kind == "stepping"
+        else open_step(project_id, "evidence", case="case6")
+    )
+    assert not page.exception and "That did not work" in shown(page)
+    page.button(key=f"again-{first.id}").click().run()
+    again = queue.find(kind, args)
+    assert again.alive and again.id != first.id and again.project == project_id

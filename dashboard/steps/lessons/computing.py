@@ -37,7 +37,7 @@ def computed(page: Page, plan: Plan, settings: Mapping[str, Any]) -> Mapping[str
     else:
         reason = page.words.note(job.error) if job.error else page.words("adapt.stopped")
         frame.remark(page.words("app.job_failed", reason=reason), warn=True)
-        if st.button(page.words("lessons.try_again"), key="lesson-try-again"):
+        if st.button(page.words("app.try_again"), key="lesson-try-again"):
             file(page, plan, settings)
             st.rerun()
     return st.session_state.get(kept)
