@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dashboard.records import number_text
@@ -99,6 +99,11 @@ class Predicted:
             return (not self.unlike, -wide)
         top = [self.scores[name] for name in self.by_score]
         return (not self.unlike, top[0] - top[1] if len(top) > 1 else 1.0)
+
+    def among(self, cases: Container[str]) -> Predicted:
+        """The same, resting on these cases alone: one taken out of the project since can't be shown."""
+        near, typical = (tuple(each for each in rests if each.case in cases) for rests in (self.near, self.typical))
+        return replace(self, near=near, typical=typical)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Predicted:

@@ -119,9 +119,10 @@ class Page:
 
     @once
     def predictions(self) -> dict[str, Predicted]:
-        """case id -> what the newest run predicted; empty before the first."""
+        """case id -> what the newest run predicted; empty before the first. Without cases removed since, and without
+        those among what an answer rests on."""
         raw = self.store.predictions(self.run.id) if self.run else {}
-        return {case: Predicted.from_json(each) for case, each in raw.items()}
+        return {case: Predicted.from_json(each).among(self.by_id) for case, each in raw.items() if case in self.by_id}
 
     @once
     def comparison(self) -> Mapping[str, Any] | None:

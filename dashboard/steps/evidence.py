@@ -14,6 +14,7 @@ from dashboard.predicted import Predicted
 from dashboard.state import Page
 from dashboard.steps import label, options, row_evidence
 from dashboard.steps.adapt_button import adapt_button
+from dashboard.steps.as_drawn import drawing
 from dashboard.steps.cases_list import describe, label_list, thumb
 from dashboard.steps.look import look, viewer_case
 from dashboard.steps.saliency_panel import SaliencyMap, saliency_panel
@@ -45,6 +46,7 @@ def show(page: Page) -> None:
         return
     case_id = page.case_id if page.case_id in predictions else _least_sure_first(predictions)[0].case
     prediction = predictions[case_id]
+    drawing(page, case_id)
     with frame.columns() as (left, centre, right):
         with left:
             chosen = _list(page, predictions, case_id) or _map(page, predictions, case_id)
@@ -321,7 +323,7 @@ def _neighbours(page: Page, prediction: Predicted) -> str | None:
     )
     at_mm = {s["case"]: s["at_mm"] for s in page.run.record["support"]}
     rests_on = prediction.near[:NEIGHBOURS_SHOWN] if kind == "nearest" else prediction.typical
-    tiles = [_tile(page, each.case, each.label, each.distance, at_mm) for each in rests_on if each.case in page.by_id]
+    tiles = [_tile(page, each.case, each.label, each.distance, at_mm) for each in rests_on]
     return thumbs(tiles, key="neighbours", lang=words.language, height=NEIGHBOURS_HEIGHT)
 
 

@@ -8,6 +8,7 @@ from dashboard import frame, state
 from dashboard.class_marks import class_mark
 from dashboard.state import Page
 from dashboard.steps.adapt_button import adapt_button
+from dashboard.steps.as_drawn import as_drawn, drawing
 from dashboard.steps.cases_list import label_list
 from dashboard.steps.look import look
 from dashboard.steps.reader_name import who_reads
@@ -20,6 +21,7 @@ VIEWER_HEIGHT = "calc(100vh - 94px - var(--hf-presenter, 0px))"  # the window le
 
 
 def show(page: Page) -> None:
+    drawing(page, page.case_id)
     with frame.columns() as (left, centre, right):
         with left:
             picked = label_list(page, "worklist")
@@ -55,7 +57,7 @@ def press(page: Page, key: str) -> bool:
 
 def give(page: Page, case_id: str, value: str | float | None, *, go_on: bool) -> bool:
     """Write a label to the disk, say so, and open the next case without one. Read blind, it takes a name first."""
-    if page.nameless:
+    if page.nameless or not as_drawn(page, case_id):
         return False
     if isinstance(value, float):
         page.store.set_number(page.project.id, case_id, value, reader=page.reader)

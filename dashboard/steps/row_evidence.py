@@ -212,7 +212,7 @@ def _beside(page: Page, prediction: Predicted, records: Records, explained: Mapp
         key="rows-rest-on",
     )
     chosen = prediction.near[:NEIGHBOURS] if kind == "nearest" else prediction.typical[:NEIGHBOURS]
-    others = [(each.case, each.label, each.distance) for each in chosen if each.case in page.by_id]
+    others = [(each.case, each.label, each.distance) for each in chosen]
     if not others:
         frame.quiet(words("rows.no_neighbours"))
         return

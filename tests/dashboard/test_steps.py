@@ -58,6 +58,15 @@ def adapted(store: Store, project_id: str) -> None:
     store.file_run(project_id, record, predictions)
 
 
+@pytest.mark.parametrize("gone", ["case0", "case6"])  # a labelled and a predicted one
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_draws_after_a_case_of_the_run_was_taken_out(project, step, gone):
+    store, project_id = project
+    adapted(store, project_id)
+    store.remove_case(project_id, gone)
+    open_step(project_id, step)
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("step", STEPS)
 def test_every_step_draws_before_and_after_a_run(project, step, language):
