@@ -1,5 +1,6 @@
 """What stood on the page when a key or button was pressed. It means the case and the classes that were drawn, not those
-that are there by now: another tab, or a colleague, may have removed the case, renamed a class or adapted anew."""
+that are there by now: another tab, or a colleague, may have removed the case, renamed a class, adapted anew or deleted
+the whole project."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ def drawing(page: Page, case_id: str | None) -> None:
 
 def as_drawn(page: Page, case_id: str) -> bool:
     """Whether a label for this case says what the person meant; where not, it is said and nothing may be written."""
-    project, shown, classes = st.session_state.get(_BEFORE) or (None, None, None)
-    if project != page.project.id or (shown == case_id and classes == page.classes):
+    before = st.session_state.get(_BEFORE)
+    if before is None or before == (page.project.id, case_id, page.classes):
         return True
     st.session_state["said"] = page.words("label.not_as_drawn")
     st.toast(st.session_state["said"])

@@ -186,7 +186,7 @@ def _identity(page: Page) -> None:
         frame.heading(words("gather.identity_kept"))
         frame.quiet(", ".join(f"{k}: {v}" for k, v in kept.items()))
         kept_identifiers(page)
-        if st.button(words("gather.remove"), key="remove-case", help=words("gather.removed_hint")):
+        if st.button(words("gather.remove"), key=f"remove-{page.case_id}", help=words("gather.removed_hint")):
             page.store.remove_case(page.project.id, page.case_id, reader=page.reader)
             st.query_params.pop("c", None)
             st.rerun()
@@ -205,7 +205,7 @@ def _columns_kept(page: Page) -> None:
         frame.heading(words("gather.identity_kept"))
         frame.quiet(", ".join(records.table.columns))
         frame.quiet(words("gather.rows_coded"))
-        if st.button(words("gather.remove_row"), key="remove-case", help=words("gather.removed_hint")):
+        if st.button(words("gather.remove_row"), key=f"remove-{page.case_id}", help=words("gather.removed_hint")):
             page.store.remove_case(page.project.id, page.case_id, reader=page.reader)
             st.query_params.pop("c", None)
             st.rerun()

@@ -209,14 +209,18 @@ def _where(page: Page) -> None:
     frame.quiet(words("label.point_hint"))
     if page.labelled:
         frame.quiet(words("label.point_done", count=pointed, labelled=len(page.labelled)))
-    if places and st.button(words("label.point_clear"), key="unpoint", type="tertiary", icon=":material/location_off:"):
+    if places and st.button(
+        words("label.point_clear"), key=f"unpoint-{case_id}", type="tertiary", icon=":material/location_off:"
+    ):
         page.store.clear_place(page.project.id, case_id, reader=page.reader)
         st.rerun()
     region = page.regions.get(case_id)
     if region is not None:
         size = " × ".join(f"{mm:.0f}" for mm in (region.size_mm or ()))
         frame.quiet(words("label.region_set", size=size))
-        if st.button(words("label.region_clear"), key="unregion", type="tertiary", icon=":material/crop_free:"):
+        if st.button(
+            words("label.region_clear"), key=f"unregion-{case_id}", type="tertiary", icon=":material/crop_free:"
+        ):
             page.store.set_region(page.project.id, case_id, None, reader=page.reader)
             st.rerun()
 

@@ -151,7 +151,7 @@ def test_the_split_is_told_in_words(project):
 def test_a_place_can_be_forgotten(project):
     store, project_id = project
     store.set_place(project_id, "case0", Place((1.0, 2.0, 3.0)))
-    open_step(project_id, "label", case="case0").button(key="unpoint").click().run()
+    open_step(project_id, "label", case="case0").button(key="unpoint-case0").click().run()
     assert not store.places(project_id).get("case0")
 
 
@@ -184,7 +184,7 @@ def test_a_case_can_be_left_out_and_a_table_of_refusals_cleared(project):
     page = open_step(project_id, "gather", case="case0")
     page.button(key="clear-refused").click().run()
     assert not store.refusals(project_id)
-    page.button(key="remove-case").click().run()
+    page.button(key="remove-case0").click().run()
     assert "case0" not in {c.id for c in store.cases(project_id)}
 
 
