@@ -38,6 +38,7 @@ from engine.nouns import Geometry, Note, Place, Volume
 GRID = 64  # rows and columns of a map: twice coarser than the views, finer than any method resolves
 STRONGEST = 5  # slices named
 ROUGH = 0.1  # relative convergence above which a map's details are not to be read
+OUTWEIGHED = 2.0  # times what speaks for the class
 UNSPECIFIC = 0.5  # rank correlation with a random model's map above which it shows the picture, not the answer
 
 
@@ -61,11 +62,17 @@ class Saliency:
     likeness: float | None
     verdict: Note
 
-    def page(self, against: bool = False) -> np.ndarray:
-        """uint8 (slices, rows, columns) for the viewer: 0 nothing, 255 the strongest mark, for or against."""
-        marks = np.clip(-self.map if against else self.map, 0, None)
-        top = float(np.abs(self.map).max())
+    def page(self) -> np.ndarray:
+        """uint8 (slices, rows, columns) for the viewer, which draws what speaks for the class: 0 nothing, 255 the
+        strongest such mark, however strong those against it are (`outweighed` says so)."""
+        marks = np.clip(self.map, 0, None)
+        top = float(marks.max())
         return np.zeros(self.map.shape, np.uint8) if top == 0 else np.round(255 * marks / top).astype(np.uint8)
+
+    @property
+    def outweighed(self) -> bool:
+        """Whether marks against the class weigh far more than those for it: then what is drawn is not why."""
+        return float(-self.map.clip(max=0).sum()) > OUTWEIGHED * float(self.map.clip(min=0).sum())
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the map."""

@@ -45,7 +45,10 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     )
     name = f"{run.id}-{case_id}-{method}"
     keep(name, saliency, volume)
-    return {**saliency.to_json(), "overlay": name, "notes": [note.to_json() for note in other_weights(run)]}
+    notes = list(other_weights(run))
+    if saliency.outweighed:
+        notes.append(Note("evidence.map_against", {"label": saliency.label}))
+    return {**saliency.to_json(), "overlay": name, "notes": [note.to_json() for note in notes]}
 
 
 def model_at(run: Run, case_id: str) -> tuple[Adapted, Place | None, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from engine.evidence.deletion import DeletionCurve, deletion_curve
 from engine.evidence.picture import draw_png
 from engine.evidence.saliency import Saliency, explain, rank_likeness
 from engine.learners import Adapted, Support, learner
-from engine.nouns import Geometry, Volume
+from engine.nouns import Geometry, Note, Volume
 from engine.sentences import say
 
 
@@ -151,6 +153,15 @@ def test_a_map_survives_its_file(planted, tmp_path):
     page = again.page()
     assert page.dtype == np.uint8 and page.shape == saliency.map.shape
     assert (page > 0).sum() <= (saliency.map > 0).sum()
+
+
+def test_what_speaks_for_the_class_is_seen_though_more_speaks_against_it_and_that_is_said():
+    half = np.linspace(-2, 0.5, 100, dtype=np.float32).reshape(1, 10, 10)
+    made = partial(Saliency, geometry=Geometry(), slices=(0,), strongest=(0,), method="gradcam", label="smooth",
+                   convergence=None, likeness=None, verdict=Note("evidence.map_sound"))  # fmt: skip
+    assert made(half).outweighed and not made(-half).outweighed
+    assert made(half).page().max() == 255 and (made(half).page() > 0).mean() == pytest.approx(0.2, abs=0.02)
+    assert made(-np.abs(half)).page().max() == 0 and made(-np.abs(half)).outweighed
 
 
 def test_a_picture_of_the_map_is_written_with_its_limits_of_use(planted, tmp_path):
