@@ -67,6 +67,8 @@ def _import(page: Page) -> None:
         del st.session_state["opening"]
         state.go("label", project=job.result["project"])
         st.rerun()
+    elif not job.alive:  # it was stopped
+        del st.session_state["opening"]
     else:
 
         @st.fragment(run_every=0.5)

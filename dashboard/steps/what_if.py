@@ -18,6 +18,7 @@ from dashboard.records import Records, number_text
 from dashboard.state import Page
 from dashboard.steps.record_look import labelled_rows
 from dashboard.steps.score import score
+from dashboard.steps.watching import ended_badly
 from engine.jobs.queue import INTAKE, LEARN, Job
 
 SLIDERS = 6
@@ -139,7 +140,7 @@ def _answered(page: Page, prediction: Predicted, values: Mapping[str, float | st
     if job.alive:
         _wait(page, job.id)
     elif job.state != "done":
-        frame.remark(words("app.job_failed", reason=words.note(job.error)), warn=True)
+        ended_badly(page, job)
     else:
         st.html(_card(page, words("rows.as_moved", count=len(values)), job.result, _of(prediction)))
 

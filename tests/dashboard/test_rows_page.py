@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dashboard.columns_table import Correction
-from dashboard.steps import columns, options
+from dashboard.steps import columns, options, what_if
 from dashboard.words import Words
 from engine.evidence import judge
 from engine.evidence.judging_numbers import judge_number
@@ -266,6 +266,28 @@ def test_what_if_is_answered_beside_the_row_as_it_is(project, data_dir):
     page.selectbox(key=f"what-if-{case}-sex-0").select(values["sex"]).run()
     assert "With 1 value moved" in shown(page)
     assert not page.exception
+
+
+def test_a_what_if_that_was_stopped_while_the_page_waited_can_be_asked_again(project, data_dir, monkeypatch):
+    store, _ = project
+    made = project_of(store, data_dir, patients(), label="outcome")
+    (case, *_) = with_run(store, made)
+    run, queue = store.latest_run(made).id, Queue(data_dir)
+    finish(queue, "explain_row", {"run": run, "case": case, "method": "ig", "target": None}, explained(case, ""))
+    page = open_step(made, "evidence", case=case)
+    page.session_state["row-view"] = "what_if"
+    page.run()
+
+    def stopped(page, kind, args):
+        job = page.queue.file(kind, args, lane="learn", project=made)
+        page.queue.cancel(job.id)  # as a reset of the project in another tab does
+        return page.queue.state(job.id)
+
+    monkeypatch.setattr(what_if, "ask", stopped)
+    other = "m" if page.selectbox(key=f"what-if-{case}-sex-0").value == "f" else "f"
+    page.selectbox(key=f"what-if-{case}-sex-0").select(other).run()
+    assert "could not be drawn" not in shown(page) and "Stopped" in shown(page) and not page.exception
+    assert [b for b in page.button if b.key.startswith("again-")]
 
 
 def test_the_report_of_rows_speaks_of_rows_and_offers_no_pictures_of_scans(project, data_dir):
