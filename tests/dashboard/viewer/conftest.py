@@ -83,6 +83,14 @@ class Screen:
         for key in keys:
             self.page.keyboard.press(key)
 
+    def press_at_once(self, *keys: str) -> None:
+        """Letters and digits in one turn of the page: between separate presses a quick page shows the next case."""
+        self.page.evaluate(
+            """keys => keys.forEach(key => document.activeElement.dispatchEvent(
+                new KeyboardEvent("keydown", { key, bubbles: true, composed: true, cancelable: true })))""",
+            list(keys),
+        )
+
     def run(self, script: str, argument=None):
         """Runs `(viewer, argument) => ...` in the page, with the viewer's own object."""
         return self.root.evaluate(f"(e, a) => ({script})(e.handful, a)", argument)

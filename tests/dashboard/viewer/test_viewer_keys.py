@@ -96,7 +96,7 @@ def test_labelling_keys_reach_the_page_each_once_and_in_order(open_viewer):
 
 def test_a_label_pressed_for_a_case_that_has_gone_is_not_given_to_the_next(open_viewer):
     screen = open_viewer("case=plain&then=flipped", page="streamlit")
-    screen.press("j", "1", "1", "1")
+    screen.press_at_once("j", "1", "1", "1")
     screen.wait(case="flipped", ready="true", complete="true")
     screen.page.wait_for_timeout(1500)
     assert all(e["case"] == "plain" for e in screen.seen(1))
