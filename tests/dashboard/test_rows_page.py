@@ -250,8 +250,8 @@ def test_the_evidence_of_a_row_names_columns_with_values_and_sets_real_rows_besi
     assert "age missing" in figure["layout"]["yaxis"]["ticktext"]
 
 
-def test_what_if_is_answered_beside_the_row_as_it_is(project, data_dir):
-    store, _ = project
+def at_what_if(store, data_dir):
+    """Evidence of the first predicted patient at its what-ifs: the page, the case, the project, the run, the queue."""
     made = project_of(store, data_dir, patients(), label="outcome")
     (case, *_) = with_run(store, made)
     run, queue = store.latest_run(made).id, Queue(data_dir)
@@ -259,6 +259,11 @@ def test_what_if_is_answered_beside_the_row_as_it_is(project, data_dir):
     page = open_step(made, "evidence", case=case)
     page.session_state["row-view"] = "what_if"
     page.run()
+    return page, case, made, run, queue
+
+
+def test_what_if_is_answered_beside_the_row_as_it_is(project, data_dir):
+    page, case, _, run, queue = at_what_if(project[0], data_dir)
     values = {"sex": "m" if page.selectbox(key=f"what-if-{case}-sex-0").value == "f" else "f"}
     finish(
         queue, "what_if", {"run": run, "case": case, "values": values}, {"probabilities": {"stable": 0.9, "worse": 0.1}}
@@ -269,14 +274,7 @@ def test_what_if_is_answered_beside_the_row_as_it_is(project, data_dir):
 
 
 def test_a_what_if_that_was_stopped_while_the_page_waited_can_be_asked_again(project, data_dir, monkeypatch):
-    store, _ = project
-    made = project_of(store, data_dir, patients(), label="outcome")
-    (case, *_) = with_run(store, made)
-    run, queue = store.latest_run(made).id, Queue(data_dir)
-    finish(queue, "explain_row", {"run": run, "case": case, "method": "ig", "target": None}, explained(case, ""))
-    page = open_step(made, "evidence", case=case)
-    page.session_state["row-view"] = "what_if"
-    page.run()
+    page, case, made, _, _ = at_what_if(project[0], data_dir)
 
     def stopped(page, kind, args):
         job = page.queue.file(kind, args, lane="learn", project=made)
