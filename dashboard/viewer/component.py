@@ -128,9 +128,7 @@ def viewer(
         regions=regions,
     )
     result = _main(key=key, data=data | {"seen": st.session_state.get(seen_key)}, on_events_change=lambda: None)
-    events = [event_of(raw) for raw in unseen(result.events, seen_key)]
-    # A label belongs to the case it was given on: a second quick key must not fall on the next case, not seen yet.
-    return [e for e in events if e.kind != "key" or e.case == case["id"] or e.key not in LABELS]
+    return counted([event_of(raw) for raw in unseen(result.events, seen_key)], case["id"])
 
 
 def payload(
@@ -183,6 +181,14 @@ def event_of(raw: Mapping[str, Any]) -> Event:
     """An event as the browser sent it."""
     place = raw.get("place")
     return Event(raw["kind"], raw["case"], raw.get("key", ""), Place.from_json(place) if place else None)
+
+
+def counted(events: Sequence[Event], shown: str) -> list[Event]:
+    """The events that count while the case `shown` is drawn: all but labelling keys pressed on another.
+
+    A label belongs to the case it was given on: a second quick key must not fall on the next case, not seen yet.
+    """
+    return [e for e in events if e.kind != "key" or e.case == shown or e.key not in LABELS]
 
 
 def thumbs(

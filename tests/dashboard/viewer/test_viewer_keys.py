@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.viewer.component import Event, counted
+
 WORDS = Path(__file__).resolve().parents[3] / "dashboard" / "words"
 
 
@@ -105,6 +107,12 @@ def test_a_label_pressed_for_a_case_that_has_gone_is_not_given_to_the_next(open_
         "() => JSON.parse(document.querySelector('.st-key-seen').innerText).some(e => e.key === '2')"
     )
     assert [e["case"] for e in screen.seen(1) if e["key"] == "2"] == ["flipped"]
+
+
+def test_a_labelling_key_counts_only_while_its_case_is_drawn_and_everything_else_always():
+    late = [Event("key", "gone", "1"), Event("key", "gone", "u"), Event("key", "shown", "2")]
+    always = [Event("key", "gone", "j"), Event("key", "gone", "ctrl+z"), Event("clear_place", "gone")]
+    assert counted([*late, *always], "shown") == [late[2], *always]
 
 
 def test_keys_are_left_alone_while_somebody_writes(open_viewer):
