@@ -20,7 +20,7 @@ from dashboard.once import once
 from dashboard.predicted import Predicted
 from dashboard.records import Records, kept_records, number_text, yes_or_no
 from dashboard.words import LANGUAGES, Words
-from engine.jobs.queue import Queue
+from engine.jobs.queue import Job, Queue
 from engine.projects.blind import is_blind
 from engine.projects.digest import marks_digest
 from engine.projects.records import UNSURE, Project, ProjectCase, Run
@@ -60,7 +60,13 @@ class Page:
     step: str
     project: Project | None
     reader: str
+    begun: frozenset[str] = frozenset()  # jobs that were alive before anything else was read
     _seen: dict = field(default_factory=dict)
+
+    def under_way(self, job: Job | None) -> bool:
+        """True while a job is alive, or was when this run of the page began: what it wrote at its end may be missing
+        from what was read before it, so whoever watches it draws the page once more."""
+        return job is not None and (job.alive or job.id in self.begun)
 
     @once
     def cases(self) -> list[ProjectCase]:
@@ -260,6 +266,10 @@ class Page:
                 values[who] = self.words(f"adapt.learner_{values[who]}")
         return self.words.note({**note, "values": values})
 
+    def is_there(self, download: str) -> bool:
+        """Whether a file that a job wrote to be taken along is still there: they go after a day."""
+        return (self.settings.data_dir / "downloads" / download).is_dir()
+
     def case_dir(self, case_id: str) -> Path:
         return self.settings.cases_dir / case_id
 
@@ -271,6 +281,7 @@ class Page:
 def open_page() -> Page:
     settings, store, queue = _rooms()
     params = st.query_params
+    begun = frozenset(job.id for job in queue.jobs(alive=True))
     projects = {p.id: p for p in store.projects()}
     project = projects.get(params.get("p", "")) or next(iter(projects.values()), None)
     step = params.get("s", "")
@@ -280,7 +291,7 @@ def open_page() -> Page:
         step = "projects"
     words = Words(language())
     reader = gate.reader(store, settings.port, st.context.cookies)
-    return Page(settings, store, queue, words, step, project, reader)
+    return Page(settings, store, queue, words, step, project, reader, begun)
 
 
 def go(

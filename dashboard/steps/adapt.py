@@ -47,7 +47,7 @@ def _ready(page: Page) -> bool:
     """Whether there is a result to show; else the running job, or what to do first."""
     filed = page.queue.jobs(project=page.project.id, kinds=("adapt",), limit=20)
     job = next((each for each in filed if page.own is None or each.args.get("reader") == page.own), None)
-    if job is not None and job.alive:
+    if page.under_way(job):
         _watch(page, job.id)
         return False
     if job is not None and job.state == "failed":
@@ -148,7 +148,7 @@ def _result(page: Page) -> None:
 def await_test(page: Page) -> None:
     """While the run is being tested patient by patient, say so; draw the page anew when it is done."""
     job = page.queue.latest("test", page.project.id)
-    if job is None or not job.alive:
+    if not page.under_way(job):
         return
 
     @st.fragment(run_every=1.0)

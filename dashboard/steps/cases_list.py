@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.class_marks import NEUTRAL, class_mark
 from dashboard.state import ROW_KINDS, Page
+from dashboard.steps.watching import reading
 from dashboard.worklist import worklist
 from engine.projects.records import UNSURE, ProjectCase
 
@@ -45,16 +46,18 @@ def thumb(page: Page, case_id: str) -> str:
 
 def label_list(page: Page, key: str) -> str | None:
     """The worklist of Gather and Label: every case with its label. Returns the case that was clicked."""
-    words = page.words
+    words, under_way = page.words, reading(page)
     items = []
     for case in page.cases:
         value = page.labels.get(case.id)
-        ready = page.ready(case.id)
+        said = describe(page, case)
+        if not page.ready(case.id):
+            said += f" · {words('app.preparing' if under_way else 'app.not_prepared')}"
         items.append(
             {
                 "id": case.id,
                 "title": page.title(case.id),
-                "detail": describe(page, case) if ready else f"{describe(page, case)} · {words('app.preparing')}",
+                "detail": said,
                 "tag": label_tag(page, value),
                 "thumb": thumb(page, case.id),
                 "filter": _filter(page, value),

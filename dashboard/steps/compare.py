@@ -21,7 +21,7 @@ from engine.jobs.queue import INTAKE, Job
 def show(page: Page) -> None:
     """The comparison of the newest run: its button, its progress, or its table."""
     words, job = page.words, page.queue.latest("compare", page.project.id)
-    if job is not None and job.alive:
+    if page.under_way(job):
         _watch(page, job.id)
         return
     if job is not None and job.args["run"] == page.run.id:

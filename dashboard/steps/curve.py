@@ -20,7 +20,7 @@ def show(page: Page, runs: Sequence[Run]) -> None:
     words = page.words
     frame.heading(words("runs.curve"))
     job = page.queue.latest("learning_curve", page.project.id)
-    if job is not None and job.alive:
+    if page.under_way(job):
         watch_job(page, job.id, page.words("runs.curve_working"), "stop-curve")
         return
     if job is not None and job.state == "failed" and job.args["run"] == page.run.id:

@@ -10,7 +10,7 @@ from dashboard import frame, state
 from dashboard.learner_names import learner_title
 from dashboard.state import Page
 from engine.jobs.gallery import Task, task, tasks
-from engine.jobs.queue import INTAKE
+from engine.jobs.queue import INTAKE, Job
 
 VIEW = "task-"  # what of the projects page is shown: the page of one task
 
@@ -62,8 +62,7 @@ def read(page: Page, each: Task) -> None:
 def act(page: Page, each: Task) -> None:
     """Open it, bring a table of one's own, or go back; and how far the engine is."""
     words = page.words
-    opening = st.session_state.get("opening_task")
-    job = page.queue.state(opening) if opening else None
+    job = _opening(page, each)
     running = job is not None and job.alive
     with st.container(key="next"):
         if job is not None and job.state == "done":
@@ -83,6 +82,17 @@ def act(page: Page, each: Task) -> None:
             st.rerun()
 
 
+def _opening(page: Page, each: Task) -> Job | None:
+    """The job that this person asked for; after a reload found again while it is under way."""
+    if "opening_task" not in st.session_state:
+        asked = (page.queue.find("gallery", _args(page, each, own)) for own in (False, True))
+        found = next((job for job in asked if job is not None and job.alive), None)
+        if found is None:
+            return None
+        st.session_state["opening_task"] = found.id
+    return page.queue.state(st.session_state["opening_task"])
+
+
 def leave() -> None:
     """Away from a task's page; the address forgets it."""
     st.query_params.pop("v", None)
@@ -95,8 +105,12 @@ def label_again(page: Page, project) -> None:
     page.queue.file("gallery", args, lane=INTAKE, priority=1)
 
 
+def _args(page: Page, each: Task, own: bool) -> dict[str, str | bool]:
+    return {"task": each.id, "reader": page.reader, "language": page.words.language} | ({"own": True} if own else {})
+
+
 def _file(page: Page, each: Task, *, own: bool = False) -> None:
-    args = {"task": each.id, "reader": page.reader, "language": page.words.language} | ({"own": True} if own else {})
+    args = _args(page, each, own)
     st.session_state["opening_task"] = page.queue.file("gallery", args, lane=INTAKE, project="", priority=1).id
     st.rerun()
 

@@ -8,7 +8,7 @@ from dashboard import frame, state, tour
 from dashboard.state import Page
 from dashboard.steps import gallery
 from dashboard.upload import IMPORT, drop_zone
-from engine.jobs.queue import INTAKE, LEARN
+from engine.jobs.queue import INTAKE, LEARN, Job
 
 
 def show(page: Page) -> None:
@@ -58,7 +58,8 @@ def _import(page: Page) -> None:
     arrived = drop_zone(IMPORT, key="import-project", language=words.language, words_hint=words("projects.import_hint"))
     if arrived:
         st.session_state["opening"] = arrived.job
-    job = page.queue.state(st.session_state["opening"]) if "opening" in st.session_state else None
+    mine = "opening" in st.session_state
+    job = page.queue.state(st.session_state["opening"]) if mine else _import_under_way(page)
     if job is None:
         return
     if job.state == "failed":
@@ -79,6 +80,12 @@ def _import(page: Page) -> None:
             st.progress(now.fraction, text=words.note(now.note) if now.note else words("projects.import_title"))
 
         wait()
+
+
+def _import_under_way(page: Page) -> Job | None:
+    """After a reload, an import that this person began: its progress, and the project in the list once it is there."""
+    alive = page.queue.jobs(project="", kinds=("open_project",), alive=True)
+    return next((job for job in alive if job.args["reader"] == page.reader), None)
 
 
 def _row(page: Page, project) -> None:

@@ -37,7 +37,7 @@ def show(page: Page) -> Mapping[str, Any] | None:
         return None
     args = _args(page, list(readers))
     job = page.queue.latest("readers", page.project.id)
-    if job is not None and job.alive:
+    if page.under_way(job):
         watch_job(page, job.id, page.words("adapt.waiting"), "stop-readers", page.words("readers.comparing"))
         return None
     if job is not None and job.state == "failed":

@@ -48,8 +48,7 @@ def _newest(page: Page) -> Job | None:
     job = page.queue.find("report", {}, key=_key(page))
     if job is None or job.state != "done":
         return job
-    folder = page.settings.data_dir / "downloads"
-    return job if all((folder / each["download"]).is_dir() for each in job.result["files"]) else None
+    return job if all(page.is_there(each["download"]) for each in job.result["files"]) else None
 
 
 def _button(page: Page, text: str, kind: str) -> None:
