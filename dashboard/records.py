@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from engine.tables.keeping import load_table
+from engine.sentences import unit_word
+from engine.tables.keeping import is_age, load_table
 from engine.tables.nouns import Dictionary, Entry, Table
 
 SHOWN_ROLES = ("feature", "molecule")
@@ -44,11 +45,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Records:
-    """A kept table. `words`: what yes and no are called, and what stands behind a date (they are kept moved)."""
+    """A kept table. `words`: what yes and no are called, and what stands behind a date (they are kept moved);
+    `language`: that of units that are words."""
 
     table: Table
     dictionary: Dictionary
     words: tuple[str, str, str] = ("yes", "no", "moved")
+    language: str = "en"
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
@@ -61,22 +64,27 @@ class Records:
         """The column of structures, if there is one."""
         return next((e.name for e in self.entries.values() if e.role == "molecule"), None)
 
-    def named(self, names: tuple[str, str, str]) -> Records:
+    def named(self, names: tuple[str, str, str], language: str) -> Records:
         """With `words` in a person's language."""
-        return Records(self.table, self.dictionary, names)
+        return Records(self.table, self.dictionary, names, language)
+
+    def unit(self, entry: Entry) -> str:
+        """A column's unit in the person's language."""
+        return unit_word(entry.unit, self.language, of_age=is_age(entry))
 
     def cell(self, name: str, row: int) -> Cell:
         value = self.table.frame[name].iloc[row]
         entry = self.entries.get(name) or self.dictionary[name]
+        unit = self.unit(entry)
         if pd.isna(value):
-            return Cell("", entry.unit)
+            return Cell("", unit)
         if entry.kind == "yes_no" and (said := yes_or_no(value)) is not None:
             return Cell(self.words[0] if said else self.words[1], "", float(said))
         if isinstance(value, pd.Timestamp):
             return Cell(value.date().isoformat(), self.words[2], None)
         if isinstance(value, int | float | np.number):
-            return Cell(number_text(float(value)), entry.unit, float(value))
-        return Cell(str(value), entry.unit)
+            return Cell(number_text(float(value)), unit, float(value))
+        return Cell(str(value), unit)
 
     def numbers(self, name: str) -> np.ndarray | None:
         """(n,) the column's numbers with NaN where missing; None where it holds words."""

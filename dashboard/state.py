@@ -128,7 +128,11 @@ class Page:
         """case id -> what the newest run predicted; empty before the first. Without cases removed since, and without
         those among what an answer rests on."""
         raw = self.store.predictions(self.run.id) if self.run else {}
-        return {case: Predicted.from_json(each).among(self.by_id) for case, each in raw.items() if case in self.by_id}
+        return {case: self._predicted(each).among(self.by_id) for case, each in raw.items() if case in self.by_id}
+
+    def _predicted(self, raw: Mapping[str, Any]) -> Predicted:
+        """With a unit that is a word in this page's language."""
+        return Predicted.from_json({**raw, "unit": self.words.unit(raw["unit"])} if raw.get("unit") else raw)
 
     @once
     def comparison(self) -> Mapping[str, Any] | None:
@@ -186,7 +190,7 @@ class Page:
         if table not in self._seen:
             found = kept_records(self.settings.data_dir / "tables" / table)
             said = (self.words("record.yes"), self.words("record.no"), self.words("record.date_moved"))
-            self._seen[table] = found.named(said) if found else None
+            self._seen[table] = found.named(said, self.words.language) if found else None
         return self._seen[table]
 
     @once
@@ -248,7 +252,7 @@ class Page:
     @property
     def unit(self) -> str:
         """The unit of what is predicted, where that is a number."""
-        return str(self.project.settings.get("unit") or "") if self.project else ""
+        return self.words.unit(str(self.project.settings.get("unit") or "")) if self.project else ""
 
     def title(self, case_id: str) -> str:
         case = self.by_id[case_id]

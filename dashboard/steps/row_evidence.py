@@ -182,12 +182,14 @@ def _named(page: Page, case_id: str, column: Mapping[str, Any]) -> str:
     if part == "structure":
         return page.words("rows.structure")
     text, unit = column.get("text") or "", column.get("unit") or ""
-    entry = page.records(case_id).entries.get(column["column"])
+    records = page.records(case_id)
+    entry = records.entries.get(column["column"])
     if entry is not None and entry.kind == "yes_no":
         text = page.yes_no(text.removesuffix(".0"))
     elif text and entry is not None and entry.kind == "number":
         text = number_text(float(text))  # as everywhere on the page
-    said = f"{text} {unit}".strip() if text else page.words("record.missing")
+    called = records.unit(entry) if unit and entry is not None else unit
+    said = f"{text} {called}".strip() if text else page.words("record.missing")
     return beside_name(part or short_name(column["column"], unit), said)
 
 

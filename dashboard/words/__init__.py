@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.nouns import Note
-from engine.sentences import say
+from engine.sentences import say, unit_word
 
 LANGUAGES = {"en": "EN", "zh": "中文"}
 FOLDER = Path(__file__).parent
@@ -63,6 +63,10 @@ class Words:
     def note(self, note: Note | Mapping[str, Any]) -> str:
         """The sentence of an engine's note."""
         return say(note if isinstance(note, Note) else Note.from_json(note), self.language)
+
+    def unit(self, unit: str) -> str:
+        """A unit that is a word in this language; signs stay as they are."""
+        return unit_word(unit, self.language)
 
     def whole(self, note: Note | Mapping[str, Any]) -> str:
         """The sentence of a note, and of a refusal what to do about it too."""

@@ -20,7 +20,7 @@ DIFFERENT = 4  # columns named in which a labelled row differs
 def case_block(facts: Facts, case: str, raw: Mapping[str, Any], shown: Shown, words: Words) -> CaseBlock:
     """The block of one case; without pictures (rows of a table) its neighbours stand in words."""
     if "value" in raw:
-        predicted, bars = number(raw["value"]) + (f" {facts.unit}" if facts.unit else ""), ()
+        predicted, bars = number(raw["value"]) + (f" {words.unit(facts.unit)}" if facts.unit else ""), ()
     else:
         predicted, bars = raw["predicted"], _bars(facts, raw)
     near = tuple(raw.get("neighbours", ()))[:NEAR]
@@ -60,7 +60,7 @@ def _remarks(facts: Facts, case: str, raw: Mapping[str, Any], shown: Shown, word
     if sets:
         said.append(Text(f"{words('column_sets')} (80 %): {words.listed(sets)}"))
     if raw.get("low") is not None and "value" in raw:
-        unit = f" {facts.unit}" if facts.unit else ""
+        unit = f" {words.unit(facts.unit)}" if facts.unit else ""
         said.append(Text(f"{words('column_interval')} (80 %): {number(raw['low'])} – {number(raw['high'])}{unit}"))
     if shown.verdict is not None:
         said.append(Text(words.note(shown.verdict), "quiet"))
@@ -117,4 +117,6 @@ def _column(each: Mapping[str, Any], words: Words) -> str:
 
 
 def _said(each: Mapping[str, Any], words: Words) -> str:
-    return f"{each['text']} {each.get('unit') or ''}".strip() if each.get("text") else words("column_missing")
+    if not each.get("text"):
+        return words("column_missing")
+    return f"{each['text']} {words.unit(each.get('unit') or '')}".strip()

@@ -73,7 +73,7 @@ def _cases(facts: Facts, words: Words) -> str:
         kinds=kinds(facts, words),
         labelled=len(facts.labelled),
         taught=facts.taught_patients,
-        counts=counts or facts.unit or words("none"),
+        counts=counts or words.unit(facts.unit) or words("none"),
         readers=words("methods_readers", count=max(1, len(readers(facts)))),
         asked=len(facts.predictions),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.nouns import Note
 from engine.projects.records import ProjectCase
-from engine.sentences import say, table
+from engine.sentences import say, table, unit_word
 
 
 class Words:
@@ -22,6 +22,10 @@ class Words:
         if values.get("count") == 1 and key + "_one" in table(self.language):
             key += "_one"
         return say(Note(key, values), self.language)
+
+    def unit(self, unit: str) -> str:
+        """A unit that is a word in this language; signs stay as they are."""
+        return unit_word(unit, self.language)
 
     def __contains__(self, key: str) -> bool:
         return f"reports.{key}" in table(self.language)

@@ -77,7 +77,7 @@ def warnings(facts: Facts, words: Words) -> list[str]:
 
 def _in_short(facts: Facts, words: Words) -> list[Block]:
     if facts.numeric:
-        task = words("short_number", unit=f" ({facts.unit})" if facts.unit else "")
+        task = words("short_number", unit=f" ({words.unit(facts.unit)})" if facts.unit else "")
     else:
         task = words("short_task", classes=" / ".join(facts.classes))
     learned = words(
@@ -112,7 +112,7 @@ def _task(facts: Facts, words: Words) -> list[Block]:
         unsure=facts.unsure,
         same=len(same),
     )
-    rows = [(words("task_number"), facts.unit or words("none"))] if facts.numeric else []
+    rows = [(words("task_number"), words.unit(facts.unit) or words("none"))] if facts.numeric else []
     for at, (name, (count, patients)) in enumerate(facts.counts().items()):
         title = words("task_question") if at == 0 else ""
         rows.append((title, words("task_class", name=name, cases=count, patients=patients)))
@@ -151,7 +151,7 @@ def _patient(facts: Facts, case: str, words: Words) -> str:
 
 
 def _number_row(facts: Facts, case: str, raw: Mapping[str, Any], words: Words) -> tuple[str, ...]:
-    unit = f" {facts.unit}" if facts.unit else ""
+    unit = f" {words.unit(facts.unit)}" if facts.unit else ""
     interval = words("none")
     if raw.get("low") is not None and raw.get("high") is not None:
         interval = f"{number(raw['low'])} – {number(raw['high'])}{unit}"
@@ -200,7 +200,7 @@ def _tests(facts: Facts, words: Words) -> list[Block]:
 def _numbers_tested(facts: Facts, words: Words) -> list[str]:
     """A number's test on the labelled cases, and what came of rows whose answer was kept aside."""
     said, tested, held = [], facts.record.get("tested") or {}, facts.record.get("held_back") or {}
-    unit = f" {facts.unit}" if facts.unit else ""
+    unit = f" {words.unit(facts.unit)}" if facts.unit else ""
     if facts.numeric and tested.get("mae") is not None:
         plain = number(tested["mean_mae"]) + unit if tested.get("mean_mae") is not None else words("none")
         said.append(words("tested_number", count=tested["count"], mae=number(tested["mae"]) + unit, plain=plain))

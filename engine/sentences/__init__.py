@@ -42,6 +42,22 @@ def say(note: Note, language: str = "en") -> str:
     return table(language)[note.key].format(**{name: _Counted(value) for name, value in note.values.items()})
 
 
+def unit_word(unit: str, language: str = "en", *, of_age: bool = False) -> str:
+    """A unit as people of a language write it: "days" -> "天", "beats/min" -> "次/分", "mg/dL" as it is.
+
+    English stands as the table wrote it. `of_age`: the years are somebody's age, which has a word of its own.
+    """
+    if language == "en":
+        return unit
+    known = table(language)
+
+    def word(part: str) -> str:
+        name = part.strip().lower()
+        return known.get("units.years_of_age" if of_age and name == "years" else f"units.{name}", part)
+
+    return "/".join(word(part) for part in unit.split("/"))
+
+
 class _Counted:
     """A value in a sentence, which knows the word for one and for more."""
 

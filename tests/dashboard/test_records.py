@@ -57,14 +57,17 @@ def test_a_cell_has_its_unit_yes_and_no_are_words_and_missing_is_known(patients)
     patients.table.frame.loc[0, "age (years)"] = np.nan
     assert patients.cell("age (years)", 0).missing
     assert patients.cell("age (years)", 1).said.endswith(" years")
-    assert patients.named(("是", "否", "平移")).cell("diabetes", 0).text in ("是", "否")
+    chinese = patients.named(("是", "否", "平移"), "zh")
+    assert chinese.cell("diabetes", 0).text in ("是", "否")
+    assert chinese.cell("age (years)", 1).said.endswith(" 岁")
+    assert chinese.cell("creatinine_mg/dL", 1).said.endswith(" mg/dL")
     assert patients.cell("sex", 0).text in ("f", "m")
 
 
 def test_a_date_says_that_it_was_moved():
     # Kept dates are moved by a secret number of days a patient: whoever reads one must not take it for the true one.
     frame = pd.DataFrame({"admitted": pd.to_datetime(["2020-03-01", None]), "hb": [12.0, 9.0], "outcome": ["a", "b"]})
-    kept = records(frame, label="outcome").named(("yes", "no", "(date moved)"))
+    kept = records(frame, label="outcome").named(("yes", "no", "(date moved)"), "en")
     assert kept.cell("admitted", 0).said == "2020-03-01 (date moved)"
     assert kept.cell("admitted", 1).missing
 
@@ -112,7 +115,7 @@ def test_what_may_be_chosen_is_what_the_table_writes_in_any_language():
             "dose": np.arange(20.0),
         }
     )
-    chinese = records(rows, label="dose").named(("是", "否"))
+    chinese = records(rows, label="dose").named(("是", "否"), "zh")
     assert choices(chinese, "dementia", 1) == (["no", "yes"], "yes")
     assert choices(chinese, "smoker", 0) == (["0", "1"], "0")
     assert "seen" not in chinese.entries or choices(chinese, "seen", 0)[1] == "2020-01-05"
