@@ -256,10 +256,11 @@ def _number(page: Page, prediction: Predicted) -> str:
     if not amount.range:
         return body + f'<p class="hf-quiet">{html.escape(page.words("rows.no_interval"))}</p>'
     body += f'<p class="hf-p">{html.escape(page.words("rows.likely", range=amount.range))}</p>'
-    return (
-        body
-        + f'<p class="hf-quiet">{html.escape(page.words("rows.in_interval", percent=round(100 * amount.level)))}</p>'
-    )
+    held, percent = page.run.record.get("held_back") or {}, round(100 * amount.level)
+    said = page.words("rows.in_interval", percent=percent)
+    if "inside" in held:  # what they are made for, beside what they did
+        said = page.words("rows.in_interval_held", percent=percent, k=held["inside"], n=held["count"])
+    return body + f'<p class="hf-quiet">{html.escape(said)}</p>'
 
 
 def _bar(page: Page, prediction: Predicted, name: str) -> str:

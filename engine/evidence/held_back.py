@@ -9,6 +9,7 @@ import torch
 
 from engine.evidence.judging_numbers import scores
 from engine.evidence.ranges import exact_interval
+from engine.nouns import Note
 
 FEWEST_FOR_R2 = 3
 
@@ -39,6 +40,15 @@ def judge_held_back(
         found["inside"] = round(found["covered"] * len(known))
         found["low"], found["high"] = exact_interval(found["inside"], len(known))
     return found
+
+
+def short_intervals(held: Mapping[str, Any] | None, level: float) -> list[Note]:
+    """A warning where intervals made to hold the true number with probability `level` held it too seldom for chance:
+    `level` lies above the exact 95 % interval of the share that they held. `held`: as `judge_held_back` gives it."""
+    if not held or "inside" not in held or held["high"] >= level:
+        return []
+    counts = {"inside": held["inside"], "count": held["count"], "percent": round(100 * level)}
+    return [Note("evidence.intervals_short", counts)]
 
 
 def _classes(truth: Mapping[str, Any], predictions: Mapping[str, Mapping[str, Any]], known: list[str]) -> dict:

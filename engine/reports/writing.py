@@ -208,6 +208,9 @@ def _numbers_tested(facts: Facts, words: Words) -> list[str]:
         said.append(words("held_back", **counted(held)))
     elif held.get("mae") is not None:
         said.append(words("held_back_number", count=held["count"], mae=number(held["mae"]) + unit))
+        if "inside" in held:
+            span = {"low": percent(held["low"]), "high": percent(held["high"])}
+            said.append(words("held_back_inside", count=held["count"], inside=held["inside"], **span))
     return said
 
 

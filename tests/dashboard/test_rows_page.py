@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -229,11 +230,19 @@ def test_what_the_table_knew_is_counted_with_its_range(project, data_dir):
 
 def test_a_predicted_number_stands_with_its_interval(project, data_dir):
     store, _ = project
-    made = project_of(store, data_dir, numbers(), label="days", unit="days")
+    made = project_of(store, data_dir, numbers(), label="days", unit="days", taught=12)
     (case, *_) = with_run(store, made, number=True)
+    amount = store.predictions(store.latest_run(made).id)[case]
+    assert amount["low"] is not None
+    words = Words("en")
     html = shown(open_step(made, "evidence", case=case))
-    assert Words("en")("rows.in_interval", percent=80).split("{")[0][:20] in html or "No interval" in html
-    assert "days" in html
+    assert words("rows.in_interval", percent=80) in html
+    assert re.search(r"likely [\d.]+ – [\d.]+ days", html)
+    held = {"count": 8, "mae": 3.0, "inside": 5, "low": 0.2, "high": 0.9}
+    store.complete_run(store.latest_run(made).id, {"held_back": held})
+    html = shown(open_step(made, "evidence", case=case))
+    assert words("rows.in_interval_held", percent=80, k=5, n=8) in html
+    assert words("rows.in_interval", percent=80) not in html
 
 
 def test_the_evidence_of_a_row_names_columns_with_values_and_sets_real_rows_beside_it(project, data_dir):

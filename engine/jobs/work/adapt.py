@@ -16,7 +16,7 @@ from torch import Tensor
 import engine
 from engine.evidence import Judgement, Prediction, judge
 from engine.evidence.checks import facts_of
-from engine.evidence.held_back import judge_held_back
+from engine.evidence.held_back import judge_held_back, short_intervals
 from engine.evidence.judging_numbers import NumberJudgement, NumberPrediction, judge_number
 from engine.jobs.queue import LEARN, Cancelled
 from engine.jobs.work import looks, rooms
@@ -100,6 +100,8 @@ def run(args: dict[str, Any], report: Callable, cancelled: Callable[[], bool], c
     record["changed"] = _changed(before, predictions)
     if said.table:
         record["held_back"] = judge_held_back(held_back(said.table, said.project.id), predictions)
+        level = next((p["level"] for p in predictions.values() if "level" in p), 0.0)
+        record["notes"] += [note.to_json() for note in short_intervals(record["held_back"], level)]
     run = rooms.store().file_run(said.project.id, record, predictions, reader=args.get("reader", ""))
     keep_cases(run.id, support, query_of(said, look), said.split.query)
     test = {"project": said.project.id, "run": run.id, "reader": args.get("reader", "")}

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from engine.evidence.held_back import judge_held_back
+from engine.evidence.held_back import judge_held_back, short_intervals
 from engine.jobs.work.adapt import kept_cases
 from engine.jobs.work.row_data import held_back
 from engine.jobs.work.tables import open_table
 from engine.learners import SupportError
+from engine.sentences import say
 from engine.tables import propose
 from tests.engine.jobs.made_home import Home
 from tests.engine.jobs.made_tables_of_jobs import table_of_frame
@@ -194,3 +195,16 @@ def test_held_back_numbers_are_scored_against_a_hand_count():
     assert (told["count"], told["inside"]) == (3, 2) and told["mae"] == pytest.approx(0.5)
     assert told["r2"] == pytest.approx(1 - 1.25 / (14 / 3), abs=1e-5)
     assert judge_held_back(truth, {"d": predictions["d"]}) is None
+
+
+def test_intervals_that_hold_too_seldom_are_warned_of_and_others_are_not():
+    def judged(inside: int, count: int) -> dict | None:
+        truth = {str(i): 0.0 if i < inside else 9.0 for i in range(count)}
+        return judge_held_back(truth, {case: {"value": 0.0, "low": -1.0, "high": 1.0} for case in truth})
+
+    (note,) = short_intervals(judged(60, 100), 0.8)
+    assert dict(note.values) == {"inside": 60, "count": 100, "percent": 80}
+    assert "60 of the 100" in say(note, "en") and "100 行" in say(note, "zh")
+    assert short_intervals(judged(74, 100), 0.8) == []  # chance
+    assert short_intervals(judged(4, 8), 0.8) == []
+    assert short_intervals(None, 0.8) == []

@@ -198,9 +198,12 @@ def test_a_number_stands_with_its_unit_and_interval(home):
         "q0": {"case": "q0", "value": 23.456, "low": 20.5, "high": 26.5, "unit": "mmol/L", "neighbours": near},
         "q1": {"case": "q1", "value": 21.0, "low": None, "high": None, "unit": "mmol/L", "neighbours": []},
     }
-    later = store.file_run(run.project_id, {**run.record, "support": told, "classes": [], "notes": []}, numbers)
+    held = {"count": 40, "mae": 2.5, "inside": 22, "low": 0.385, "high": 0.707}
+    record = {**run.record, "support": told, "classes": [], "notes": [], "held_back": held}
+    later = store.file_run(run.project_id, record, numbers)
     whole = squeezed("".join(pages(written(later, home)["pdf"])))
     assert "23.46mmol/L20.5–26.5mmol/L" in whole and "21mmol/L–" in whole
+    assert squeezed("22 of these 40 lay in their 80 % interval") in whole
 
 
 def test_without_a_run_the_job_says_so(home):
