@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from dashboard import frame, state, tour
 from dashboard.header import header
 from dashboard.steps import adapt, evidence, gather, label, lessons, projects, report
+from dashboard.steps.watching import await_others
 from engine.projects.database import StoreError
 
 LOGO = Path(__file__).resolve().parent.parent / "assets" / "logo.png"
@@ -53,6 +54,8 @@ def main() -> None:
     if tour.presenting():
         tour.large_type()
     draw(page)
+    if page.project and page.step in state.STEPS:
+        await_others(page)
     frame.footer(words, len(page.run.record["support"]) if page.project and page.run else None)
     tour.show(page)
 

@@ -61,6 +61,8 @@ class Page:
     project: Project | None
     reader: str
     begun: frozenset[str] = frozenset()  # jobs that were alive before anything else was read
+    stood: tuple = ()  # how the project stood then
+    gone: bool = False  # the address asks for a project that was deleted
     _seen: dict = field(default_factory=dict)
 
     def under_way(self, job: Job | None) -> bool:
@@ -287,7 +289,10 @@ def open_page() -> Page:
     params = st.query_params
     begun = frozenset(job.id for job in queue.jobs(alive=True))
     projects = {p.id: p for p in store.projects()}
-    project = projects.get(params.get("p", "")) or next(iter(projects.values()), None)
+    asked = params.get("p", "")
+    gone = bool(asked) and asked not in projects
+    project = None if gone else projects.get(asked) or next(iter(projects.values()), None)
+    stood = store.stands_at(project.id) if project else ()
     step = params.get("s", "")
     if step not in (*STEPS, *ASIDE):
         step = "label" if project and store.cases(project.id) else "gather"
@@ -295,7 +300,7 @@ def open_page() -> Page:
         step = "projects"
     words = Words(language())
     reader = gate.reader(store, settings.port, st.context.cookies)
-    return Page(settings, store, queue, words, step, project, reader, begun)
+    return Page(settings, store, queue, words, step, project, reader, begun, stood, gone)
 
 
 def go(

@@ -24,6 +24,8 @@ def show(page: Page) -> None:
                 gallery.read(page, task)
             else:
                 frame.heading(words("projects.title"))
+                if page.gone:
+                    frame.remark(words("projects.gone"), warn=True)
                 for project in page.store.projects():
                     _row(page, project)
                 gallery.cards(page)

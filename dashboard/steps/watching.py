@@ -1,4 +1,5 @@
-"""What is under way: a job with how far it is and a button that stops it, and cases that are still arriving."""
+"""What is under way: a job with how far it is and a button that stops it, cases that are still arriving, and what
+colleagues do meanwhile."""
 
 from __future__ import annotations
 
@@ -43,6 +44,19 @@ def await_arrivals(page: Page) -> None:
             st.rerun()
 
     wait()
+
+
+def await_others(page: Page) -> None:
+    """Draws nothing. Where a colleague or another tab labels, learns or changes something in the open project, the
+    page is drawn anew; a reader who reads blind is not disturbed by what others say."""
+
+    @st.fragment(run_every=4.0)
+    def wait() -> None:
+        if page.store.stands_at(page.project.id) != page.stood:
+            st.rerun()
+
+    if not page.blind:
+        wait()
 
 
 def watch_job(page: Page, job_id: str, waiting: str, stop: str, heading: str = "") -> None:

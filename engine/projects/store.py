@@ -55,6 +55,19 @@ class Store(Projects, FirstStates, Cases, Marks, Runs, Sessions, UploadRows, Dra
         with self.write() as db:
             audit.append(db, reader, what, project, case, detail)
 
+    def stands_at(self, project: str) -> tuple:
+        """What differs once anybody has said, added, removed, learned or set something in a project: a page that was
+        drawn at another value is out of date."""
+        with self.read() as db:
+            row = db.execute(
+                "select (select max(id) from mark where project_id = ?1), "
+                "(select id from run where project_id = ?1 order by at desc, rowid desc limit 1), "
+                "(select count(*) - sum(removed) from project_case where project_id = ?1), "
+                "name, classes, settings, removed from project where id = ?1",
+                (project,),
+            ).fetchone()
+        return tuple(row) if row else ()
+
     def audit_rows(self, project: str | None = None, limit: int = 200) -> list[audit.AuditRow]:
         """The newest lines of the audit log, newest first."""
         with self.read() as db:

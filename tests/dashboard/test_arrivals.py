@@ -1,4 +1,4 @@
-"""Scans that are still arriving while somebody is already labelling: the list grows by itself, nothing is pressed."""
+"""Scans that are still arriving, and what colleagues do meanwhile: the page follows by itself, nothing is pressed."""
 
 from __future__ import annotations
 
@@ -53,6 +53,21 @@ def test_what_a_pacs_sends_to_the_inbox_appears_though_nothing_was_under_way(ser
     page.locator("button.item:has-text('Case 08')").wait_for()
     arrive(served, project[1], 8)
     page.locator("button.item:has-text('Case 09')").wait_for()
+
+
+@pytest.mark.parametrize("step", ["label", "report"])
+def test_what_a_colleague_labels_appears_on_a_page_that_nobody_touches(served, project, open_quietly, step):
+    page = open_quietly(f"{served.url}/?p={project[1]}&s={step}")
+    page.locator("button.item:has-text('Case 03'):has-text('to label')").wait_for()
+    served.store.set_label(project[1], "case2", "smooth")
+    page.locator("button.item:has-text('Case 03'):has-text('smooth')").wait_for()
+
+
+def test_a_project_that_a_colleague_deletes_is_said_to_have_gone(served, project, open_quietly):
+    page = open_quietly(f"{served.url}/?p={project[1]}&s=label")
+    page.locator("button.item:has-text('Case 08')").wait_for()
+    served.store.remove_project(project[1])
+    page.get_by_text("is not here any more").wait_for()
 
 
 @pytest.fixture

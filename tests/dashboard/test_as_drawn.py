@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dashboard.words import Words
 from tests.dashboard.test_steps import adapted, open_step
 
 
@@ -40,7 +41,9 @@ def test_a_project_deleted_elsewhere_does_not_give_its_label_to_another_project(
     page = open_step(project_id, "label", case="case5")
     store.remove_project(project_id)
     page.button(key="give-1").click().run()
-    assert not any(store.labels(other).values()) and told(page) and not page.exception
+    assert not any(store.labels(other).values()) and not page.exception
+    assert any(Words("en")("projects.gone") in h.proto.body for h in page.get("html"))
+    assert page.button(key=f"open-{other}")  # one press leads on
 
 
 def eight_more(store, project_id: str) -> str:
