@@ -30,6 +30,24 @@ function skipTo() {
   body.focus();
 }
 
+// Streamlit's own words about a lost connection (1.67's bundle) ask for the internet, which nobody needs here, in English.
+const LOST = "server is not responding";
+let watching = null;
+
+/** When the connection is lost, the dialog that says so says what is kept and what to do, in the page's language. */
+function sayLost(words) {
+  watching?.disconnect();
+  watching = new MutationObserver(() => {
+    for (const dialog of document.querySelectorAll("[data-testid=stDialog]")) {
+      const said = [...dialog.querySelectorAll("div")].find((e) => !e.children.length && e.textContent.includes(LOST));
+      if (!said) continue;
+      dialog.querySelector("h2").textContent = words.lost;
+      said.textContent = words.lost_text;
+    }
+  });
+  watching.observe(document.body, { childList: true });
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   // Reading rooms are dark: the first visit starts so, and a person's own choice is kept afterwards.
@@ -50,6 +68,7 @@ export default function (component) {
   const held = active && bar.contains(active) ? active.dataset.step || active.dataset.testid : "";
   bar.replaceChildren();
   const { words } = data;
+  sayLost(words);
   const skip = button(words.skip, "", () => skipTo());
   skip.className = "skip";
   bar.appendChild(skip);

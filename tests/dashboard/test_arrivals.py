@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboard.words import Words
 from engine.nouns import Case, Geometry
 from engine.pacs.address import SETTING
 from tests.dashboard.serving import page_server
@@ -68,6 +69,15 @@ def test_a_project_that_a_colleague_deletes_is_said_to_have_gone(served, project
     page.locator("button.item:has-text('Case 08')").wait_for()
     served.store.remove_project(project[1])
     page.get_by_text("is not here any more").wait_for()
+
+
+def test_a_lost_connection_is_told_without_the_internet_and_in_the_pages_language(served, project, open_quietly):
+    page = open_quietly(f"{served.url}/?p={project[1]}&s=label")
+    page.locator("button.item:has-text('Case 08')").wait_for()
+    served.process.kill()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text(Words("en")("app.lost_text")).wait_for()
+    assert "internet" not in dialog.inner_text()
 
 
 @pytest.fixture
