@@ -65,10 +65,18 @@ def draw(page: state.Page) -> None:
     try:
         PAGES[page.step](page)
     except StoreError as error:
-        frame.remark(page.words.note(error.note), warn=True)
+        said = page.words.note(error.note)
+        if not st.session_state.pop("drawn-anew", False):
+            # What could not be written stops a step half way: it is drawn once more, whole, as things stand.
+            st.session_state.update({"drawn-anew": True, "said": said})
+            st.rerun()
+        frame.remark(said, warn=True)
     except Exception:  # the page's last boundary: a person gets a sentence, the log gets the rest
         logging.getLogger("handful.page").exception("a step could not be drawn")
         frame.remark(page.words("app.broke"), warn=True)
+    else:
+        if st.session_state.pop("drawn-anew", False):
+            st.toast(st.session_state["said"], icon=":material/warning:", duration="infinite")
 
 
 main()

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from engine.evidence import judge
 from engine.learners import Support, learner
 from engine.nouns import Place
+from engine.projects.database import StoreError
 from engine.projects.records import UNSURE
 from engine.projects.store import Store
 
@@ -102,6 +103,24 @@ def test_unsure_clear_and_undo_each_write_what_they_say(project):
     page = open_step(project_id, "label", case="case0")
     page.button(key="give-clear").click().run()
     assert store.labels(project_id)["case0"] is None
+
+
+def test_what_could_not_be_written_is_said_and_the_step_stays_whole(project, monkeypatch):
+    store, project_id = project
+    page = open_step(project_id, "label", case="case0")
+
+    def full(*_, **__):
+        raise StoreError("store.disk_full", folder="/data")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "set_label", full)
+        page.button(key="give-1").click().run()
+    assert not page.exception
+    assert ["is full" in each.value for each in page.toast] == [True]
+    assert page.button(key="give-1") and page.button(key="adapt")  # nothing of the step is missing
+    assert any("was not saved" in h.proto.body for h in page.get("html"))
+    page.button(key="give-1").click().run()
+    assert store.labels(project_id)["case0"] == "spiculated"
 
 
 def test_adapt_waits_for_two_classes_and_says_so(project):
