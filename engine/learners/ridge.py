@@ -24,7 +24,10 @@ def hat(gram: Tensor, strength: float) -> Tensor:
 
 
 def missed(h: Tensor, targets: Tensor, groups: tuple[str, ...]) -> Tensor:
-    """(n,) errors of each case by the fit without its patient."""
+    """(n,) errors of each case by the fit without its patient; without itself alone where all are of one patient, since
+    nothing is left without that one."""
+    if len(set(groups)) == 1:
+        groups = tuple(map(str, range(len(groups))))
     residual, out = targets - h @ targets, torch.empty_like(targets)
     for group in sorted(set(groups)):
         own = torch.tensor([i for i, g in enumerate(groups) if g == group])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,24 @@ def test_too_few_patients_for_the_level_give_no_interval():
     assert adapted.interval(line(2, seed=2).embeddings, 0.9) is None
     assert adapted.interval(line(2, seed=2).embeddings, 0.8) is not None
     assert len(adapted.tested()) == 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_patients_with_several_cases_each_are_enough(name):
+    support = replace(line(8), groups=("a",) * 4 + ("b",) * 4)
+    adapted = adapt_number(learner(name), support)
+    assert torch.isfinite(adapted.mean(support.embeddings)).all()
+    assert len(adapted.tested()) == 8  # each patient left out in turn, though that leaves a single one
+
+
+def test_where_all_cases_are_of_one_patient_ridge_leaves_out_each_case_by_itself():
+    cases = torch.randn(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    cases = cases - cases.mean(0)
+    targets = torch.tensor([1.0, 4.0, 2.0, 8.0, 5.0, 7.0], dtype=torch.float64)
+    for strength in STRENGTHS:
+        h = hat(cases @ cases.T, strength)
+        assert torch.equal(missed(h, targets, ("a",) * 6), missed(h, targets, tuple("abcdef")))
+        assert missed(h, targets, ("a",) * 6).abs().max() < 100
 
 
 def test_platipus_models_spread_less_the_more_cases_there_are():
