@@ -19,8 +19,10 @@ def describe(page: Page, case: ProjectCase) -> str:
     if noun.kind in ROW_KINDS:
         return " · ".join(page.in_short(case.id))
     count = noun.shape[0]
-    if noun.kind == "volume":
+    if noun.kind == "volume" and noun.geometry.measured:
         return words("app.slices", count=count, mm=f"{noun.geometry.spacing_mm[0]:.3g}")
+    if noun.kind == "volume":
+        return words("app.slices_alone", count=count)
     return words("app.pictures", count=count)
 
 

@@ -50,6 +50,12 @@ function chips(data, state, redraw) {
 
 const MOVES = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity };
 
+/** Scrolls the list alone: scrollIntoView would move the page too, where it scrolls (a telephone). */
+function intoSight(row, scroll) {
+  const [at, room] = [row.getBoundingClientRect(), scroll.getBoundingClientRect()];
+  scroll.scrollTop += Math.min(0, at.top - room.top) + Math.max(0, at.bottom - room.bottom);
+}
+
 function walk(event, scroll) {
   if (!(event.key in MOVES) || event.ctrlKey || event.metaKey || event.altKey) return;
   const rows = [...scroll.querySelectorAll(".item")];
@@ -108,7 +114,7 @@ export default function (component) {
     list.appendChild(scroll);
     scroll.scrollTop = scrolled;
     const chosen = scroll.querySelector('[aria-selected="true"]');
-    if (chosen && state.shown !== data.selected) chosen.scrollIntoView({ block: "nearest" });
+    if (chosen && state.shown !== data.selected) intoSight(chosen, scroll);
     if (before) {
       const same = before.filter ? list.querySelector(`[data-filter="${CSS.escape(before.filter)}"]`)
         : state.shown === data.selected && scroll.querySelector(`[data-case="${CSS.escape(before.case)}"]`);

@@ -121,13 +121,13 @@ class Readers:
         return voxels.facts_of(values, told)
 
     def do_picture(self, request: Request) -> Answer:
-        from engine.intake import pictures, voxels
+        from engine.intake import alike, pictures, voxels
 
         values, told = pictures.read(Path(request["path"]), request["frame"], request["plan"], self.limits)
         if request["out"]:
             shape, dtype = tuple(request["shape"]), request["plan"]["dtype"]
             voxels.write_slice(Path(request["out"]), shape, dtype, request["index"], values)
-        return voxels.facts_of(values, told)
+        return {**voxels.facts_of(values, told), "small": alike.in_small(values)}
 
     def do_whole(self, request: Request) -> Answer:
         """Read a NIfTI or NRRD file at once: one file is one volume."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from engine.intake import cases, sniff
+from engine.intake.alike import one_scan
 from engine.intake.bounded import Bounded, Cancelled, NoSpace
 from engine.intake.case_making import Making, make
+from engine.intake.codes import code
 from engine.intake.dicom_cases import take_dicom
 from engine.intake.header import Header
 from engine.intake.limits import Limits
-from engine.intake.upload import Found, Taken, Upload, drafts_in, unzip, walk
+from engine.intake.upload import TOP, Found, Taken, Upload, drafts_in, unzip, walk
 from engine.nouns import Geometry, Note
+
+MOST_CLASSES = 9  # of a project: as many as there are digit keys
 
 
 def take_in(
@@ -137,22 +142,32 @@ def natural(shown: str) -> list[tuple[int, int, str]]:
 
 
 def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]]) -> None:
-    """A folder whose pictures share one size is one case in natural order; loose ones are a case each."""
+    """A folder whose pictures share one size and look like neighbouring slices is one case in natural order; other
+    pictures are a case each. More such folders than a project can have classes are people's, not classes': then the
+    folder is the patient, so that pictures of one person don't teach and test at once."""
     folders: dict[str, list[tuple[Found, dict[str, Any]]]] = defaultdict(list)
     for found, about in pictures:
         folders[found.folder or f"loose {found.index}"].append((found, about))
-    for members in folders.values():
+    people = sum(len(members) > 1 for members in folders.values()) > MOST_CLASSES
+    for folder, members in folders.items():
+        patient = code(upload.key, "patient-folder", folder.encode()) if people and len(members) > 1 else ""
         alike = len({(tuple(about["size"]), about["deep"]) for _, about in members}) == 1
         members.sort(key=lambda m: natural(m[0].shown))
         for batch in [members] if alike else [[m] for m in members]:
             notes = [] if alike else [Note("warning.sizes_differ")]
             while batch:
-                broken = _take_stack_of_pictures(upload, batch, notes)
+                broken = _take_stack_of_pictures(upload, batch, notes, patient)
+                if broken is None:
+                    for one in batch:
+                        _take_stack_of_pictures(upload, [one], notes, patient)
                 batch = [m for m in batch if m[0].index not in broken] if broken else []
 
 
-def _take_stack_of_pictures(upload: Upload, members: list[tuple[Found, dict[str, Any]]], notes: list[Note]) -> set[int]:
-    """One case of pictures; returns the files that could not be read (then there is no case yet)."""
+def _take_stack_of_pictures(
+    upload: Upload, members: list[tuple[Found, dict[str, Any]]], notes: list[Note], patient: str
+) -> set[int] | None:
+    """One case of pictures; returns the files that could not be read (then there is no case yet), None where the
+    pictures are no slices of one scan (nor then). Who names a folder as the case (`top_is_case`) is believed."""
     about = members[0][1]
     pages = [(found, page) for found, a in members for page in range(a["pages"])]
     deep = about["deep"]
@@ -180,14 +195,25 @@ def _take_stack_of_pictures(upload: Upload, members: list[tuple[Found, dict[str,
         facts.append(answer)
     if broken:
         return broken
+    small = [fact.pop("small") for fact in facts]
+    asked = members[0][0].folder == TOP
+    if len(members) > 1 and not asked:
+        if not one_scan(small):
+            if draft:
+                shutil.rmtree(draft, ignore_errors=True)
+            return None
+        notes = [*notes, Note("warning.read_as_scan", {"count": len(members)})]
+    if patient and len(members) == 1:
+        notes = [*notes, Note("warning.folder_is_patient")]
     grey = not deep and all(f["grey"] for f in facts)
     kind = "volume" if len(pages) > 1 else "image"
     make(
         upload,
         Making(
-            kind, shape, Geometry(measured=False), facts, draft, [f.index for f, _ in members], grey=grey, notes=notes
+            kind, shape, Geometry(measured=False), facts, draft, [f.index for f, _ in members],
+            patient=patient, grey=grey, notes=notes,
         ),
-    )
+    )  # fmt: skip
     return set()
 
 

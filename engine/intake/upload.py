@@ -21,6 +21,7 @@ from engine.intake.limits import Limits
 from engine.nouns import Case, Note, Refused
 
 DRAFTS = ".incoming-"
+TOP = "."  # the folder of files lying directly in a source that is one case as a whole
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def walk(upload: Upload, *, top_is_case: bool) -> None:
             path = Path(folder) / name
             shown = path.relative_to(source).as_posix()
             inside = PurePosixPath(shown).parent.as_posix()
-            at_top = inside == "."
+            at_top = inside == TOP
             found = upload.add(path, printable(shown), "" if at_top and not top_is_case else inside)
             if not stat.S_ISREG(path.lstat().st_mode):
                 upload.refuse(found.index, Note("refused.link"))

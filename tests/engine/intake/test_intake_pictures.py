@@ -14,7 +14,7 @@ from tests.engine.intake.made_series import keys, save, slice_of, warnings_of
 
 
 def picture(path, value=0, size=(30, 20), mode="RGB", **options):
-    rng = np.random.default_rng(value)
+    rng = np.random.default_rng(0)  # alike but for one value, as neighbouring slices are
     shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
     array = rng.integers(0, 256, shape).astype(np.uint8)
     array.reshape(-1)[0] = value
@@ -154,7 +154,9 @@ def test_a_ct_that_says_text_is_burned_in_is_warned_of(take, tmp_path):
 def test_sixteen_bit_slices_of_one_folder_share_one_scale(take, tmp_path):
     (tmp_path / "in" / "scan").mkdir(parents=True)
     for n, top in enumerate((1000, 60_000)):
-        Image.fromarray(np.full((5, 6), top, np.uint16)).save(tmp_path / "in" / "scan" / f"{n}.png")
+        alike = np.arange(0, 60_000, 2000, np.uint16).reshape(5, 6)
+        alike[0, 0] = top
+        Image.fromarray(alike).save(tmp_path / "in" / "scan" / f"{n}.png")
     taken = take(tmp_path / "in")
     assert voxels(tmp_path, taken.cases[0])[:, 0, 0].tolist() == [500, 30_000]
 
@@ -166,3 +168,64 @@ def test_a_name_of_many_digits_is_still_sorted(take, tmp_path):
             archive.writestr(name, (tmp_path / "x.png").read_bytes())
     (case,) = (taken := take(tmp_path / "a.zip")).cases
     assert [f.split("/")[1][:3] for f in taken.files[case.id]] == ["9.p", "10.", "999"]
+
+
+def slices(count: int, of: int = 0, size: int = 64) -> list[np.ndarray]:
+    """(size, size) uint8 each: a disc that grows and wanders a little from slice to slice, in noise."""
+    rng, (y, x) = np.random.default_rng(of), np.mgrid[:size, :size]
+    at = rng.uniform(0.35, 0.65, 2) * size
+    found = []
+    for i in range(count):
+        disc = np.hypot(y - at[0] - i / 2, x - at[1]) < size * (0.2 + 0.01 * i)
+        found.append((60 + 120 * disc + rng.normal(0, 6, (size, size))).clip(0, 255).astype(np.uint8))
+    return found
+
+
+def keep(folder, pictures) -> None:
+    folder.mkdir(parents=True)
+    for i, each in enumerate(pictures):
+        Image.fromarray(each).save(folder / f"{i}.png")
+
+
+@pytest.mark.parametrize("count", [3, 5, 20])
+def test_a_folder_of_unlike_pictures_is_a_case_each_and_one_of_slices_a_scan_that_says_so(take, tmp_path, count):
+    rng = np.random.default_rng(5)
+    keep(tmp_path / "in" / "scan", slices(count))
+    keep(tmp_path / "in" / "cells", rng.integers(0, 255, (count, 8, 8)).repeat(8, 1).repeat(8, 2).astype(np.uint8))
+    taken = take(tmp_path / "in")
+    assert sorted(c.shape[0] for c in taken.cases) == [1] * count + [count]
+    assert len({c.patient for c in taken.cases}) == count + 1
+    (scan,) = (c for c in taken.cases if c.kind == "volume")
+    assert [(n.key, n.values) for n in scan.notes] == [("warning.read_as_scan", {"count": count})]
+    assert not taken.refused
+
+
+def test_a_folder_that_is_named_as_the_case_is_believed(take, tmp_path):
+    rng = np.random.default_rng(5)
+    keep(tmp_path / "in", rng.integers(0, 255, (4, 64, 64)).astype(np.uint8))
+    (case,) = take(tmp_path / "in", top_is_case=True).cases
+    assert case.shape[0] == 4
+    assert warnings_of(take(tmp_path / "in", top_is_case=True)) == []
+
+
+def test_a_zip_with_a_folder_a_class_gives_a_case_a_picture(take, tmp_path):
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(1)
+    with zipfile.ZipFile(tmp_path / "in" / "set.zip", "w") as made:
+        for name in ("left", "right"):
+            for i in range(6):
+                picture = Image.fromarray(rng.integers(0, 255, (8, 8, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8))
+                with made.open(f"{name}/{i}.png", "w") as out:
+                    picture.save(out, "PNG")
+    assert [c.shape for c in take(tmp_path / "in").cases] == [(1, 64, 64, 3)] * 12
+
+
+@pytest.mark.parametrize(("folders", "patients"), [(9, 27), (10, 10)])
+def test_many_folders_of_unlike_pictures_are_patients_and_few_are_not(take, tmp_path, folders, patients):
+    rng = np.random.default_rng(2)
+    for i in range(folders):
+        keep(tmp_path / "in" / f"f{i}", rng.integers(0, 255, (3, 8, 8)).repeat(8, 1).repeat(8, 2).astype(np.uint8))
+    taken = take(tmp_path / "in")
+    assert len(taken.cases) == 3 * folders
+    assert len({c.patient for c in taken.cases}) == patients
+    assert set(warnings_of(taken)) == ({"folder_is_patient"} if patients == 10 else set())
