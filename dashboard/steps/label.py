@@ -75,10 +75,19 @@ def give(page: Page, case_id: str, value: str | float | None, *, go_on: bool) ->
 
 
 def undo(page: Page) -> bool:
-    """Take the newest label back and show its case."""
-    undone = page.store.undo(page.project.id, reader=page.own)
-    if undone is None:
+    """Take this reader's newest label or place back, show its case and say what it is now: whoever gives no name shares
+    one list with all others who give none, and with their own other tabs."""
+    undone = page.store.undo(page.project.id, reader=page.reader)
+    if undone is None or undone.case_id not in page.by_id:
         return False
+    words, title = page.words, page.title(undone.case_id)
+    if undone.kind == "label":
+        now = page.words("app.unlabelled") if undone.value is None else page.said(undone.value)
+        st.session_state["said"] = words("label.taken_back", case=title, value=now)
+    else:
+        st.session_state["said"] = words(f"label.taken_back_{undone.kind}", case=title)
+    if undone.case_id != page.case_id:
+        st.toast(st.session_state["said"])
     state.go(case=undone.case_id)
     return True
 

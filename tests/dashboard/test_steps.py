@@ -105,6 +105,20 @@ def test_unsure_clear_and_undo_each_write_what_they_say(project):
     assert store.labels(project_id)["case0"] is None
 
 
+def test_an_undo_takes_back_ones_own_and_says_what_the_case_is_now(project):
+    store, project_id = project
+    page = open_step(project_id, "label", case="case0")
+    page.button(key="give-0").click().run()
+    store.set_label(project_id, "case1", "spiculated", reader="a colleague")
+    page.button(key="give-undo").click().run()
+    assert store.labels(project_id)["case1"] == "spiculated"
+    assert store.labels(project_id)["case0"] is None
+    said = "Taken back: Case 01 is “to label” again."
+    assert any(said in h.proto.body for h in page.get("html"))
+    page.button(key="give-undo").click().run()
+    assert store.labels(project_id)["case1"] == "spiculated"  # never somebody else's
+
+
 def test_what_could_not_be_written_is_said_and_the_step_stays_whole(project, monkeypatch):
     store, project_id = project
     page = open_step(project_id, "label", case="case0")
