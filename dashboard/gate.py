@@ -174,6 +174,12 @@ def reader(store: Store, port: int, cookies: Mapping[str, str]) -> str:
     return session.who if session else ""
 
 
+def session_hash(store: Store, port: int, cookies: Mapping[str, str]) -> str:
+    """What stands for this browser's session in the store, "" without one."""
+    session = store.session(cookies.get(cookie_name(port), ""))
+    return session.token_hash if session else ""
+
+
 def name_reader(store: Store, port: int, cookies: Mapping[str, str], who: str) -> None:
     """Keep who reads at this browser, where no password is set; at a sign-in the name was given there."""
     name = "".join(c for c in who if c.isprintable()).strip()[:MAX_READER]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import frame, state
+from dashboard import frame, gate, state
 from dashboard.state import Page
 from dashboard.steps import columns
 from dashboard.steps.cases_list import label_list
@@ -15,6 +15,7 @@ from dashboard.steps.watching import ARRIVALS, READS, await_arrivals, come_and_r
 from dashboard.upload import drop_zone
 from engine.intake import load_case
 from engine.projects.records import ProjectCase, RefusedFile
+from engine.projects.uploads import Uploads
 from engine.sentences import Note
 
 MOST_NAMED = 3  # files refused for the same reason
@@ -34,6 +35,7 @@ def show(page: Page) -> None:
         with right:
             frame.heading(words("gather.intro"))
             drop_zone(page.project.id, key="drop", language=words.language)
+            _broken_off(page)
             pacs_button(page)
             frame.quiet(words("gather.intro_text"))
             _next(page)
@@ -74,6 +76,23 @@ def _progress(page: Page) -> None:
             frame.heading(words("gather.preparing"))
             st.progress(done / max(1, total), text=words("gather.preparing_count", done=done, total=total))
             frame.quiet(words("gather.preparing_why"))
+
+    watch()
+
+
+def _broken_off(page: Page) -> None:
+    """An upload of this browser that ended half way, by a reload for example: how much of it is kept, what to do."""
+    if not page.store.uploads(page.project.id, "open"):
+        return
+    session = gate.session_hash(page.store, page.settings.port, st.context.cookies)
+    uploads = Uploads(page.store, page.settings.uploads_dir)
+
+    @st.fragment(run_every=4.0)
+    def watch() -> None:
+        found = uploads.broken_off(page.project.id, session)
+        if found:
+            done, total = (f"{part / 1024**2:.0f}" for part in found)
+            frame.remark(page.words("gather.broken_off", done=done, total=total), warn=True)
 
     watch()
 

@@ -36,6 +36,8 @@ KEEP_FREE_BYTES = 1 * GIB
 ROOM_FACTOR = 2
 # An upload that nobody went on with for a day is swept away.
 ABANDONED_SECONDS = 24 * 3600.0
+# A browser sends without a pause; after so long without a byte it has gone.
+QUIET_SECONDS = 8.0
 MAX_DEPTH = 32
 MAX_NAME_BYTES = 200
 
@@ -99,6 +101,17 @@ class Uploads:
         """File number -> bytes on the disk, for the files that have begun."""
         part = self._part(upload, 0).parent
         return {int(entry.name): entry.stat().st_size for entry in os.scandir(part)} if part.is_dir() else {}
+
+    def broken_off(self, project: str, session: str, now: float | None = None) -> tuple[int, int] | None:
+        """(bytes here, bytes in all) of this session's newest upload into a project that nobody is sending any more;
+        None where there is none. The same files dropped again go on from there."""
+        for each in self.store.uploads(project, "open"):
+            part = self._part(each.id, 0).parent
+            if each.session == session and part.is_dir():
+                last = max([part.stat().st_mtime, *(entry.stat().st_mtime for entry in os.scandir(part))])
+                if (time.time() if now is None else now) - last > QUIET_SECONDS:
+                    return sum(self.received(each.id).values()), each.bytes
+        return None
 
     def part(self, upload: str, number: int) -> Path:
         """Where the bytes of a file go; the folder is missing once the upload was cancelled."""

@@ -117,3 +117,14 @@ def test_ordinary_names_stay_as_they_are():
         assert safe_name(name, taken) == name
     assert safe_name("../../etc/passwd", taken) == "etc/passwd"
     assert safe_name("C:\\scans\\x.dcm", taken) == "C/scans/x.dcm"
+
+
+def test_an_upload_that_nobody_sends_any_more_is_told_to_the_session_that_began_it(uploads, project):
+    upload = uploads.begin(project.id, "mine", [Announced("a", 3), Announced("b", 9)])
+    _fill(uploads, upload, [b"abc", b"defg"])
+    assert uploads.broken_off(project.id, "mine") is None  # its last byte came just now
+    later = os.stat(uploads.part(upload.id, 1)).st_mtime + module.QUIET_SECONDS + 1
+    assert uploads.broken_off(project.id, "mine", later) == (7, 12)
+    assert uploads.broken_off(project.id, "another", later) is None
+    uploads.discard(upload.id, "cancelled")
+    assert uploads.broken_off(project.id, "mine", later) is None
