@@ -75,7 +75,7 @@ def test_caps_are_sentences(uploads, project, monkeypatch):
     with pytest.raises(StoreError, match="under way"):
         uploads.begin(project.id, "s", [Announced("one more", 1)])
     monkeypatch.setattr(module, "KEEP_FREE_BYTES", 10**18)
-    with pytest.raises(StoreError, match="disk has"):
+    with pytest.raises(StoreError, match="too little room"):
         uploads.begin(project.id, "other", [Announced("a", 1)])
 
 
@@ -123,7 +123,7 @@ def test_an_upload_that_nobody_sends_any_more_is_told_to_the_session_that_began_
     upload = uploads.begin(project.id, "mine", [Announced("a", 3), Announced("b", 9)])
     _fill(uploads, upload, [b"abc", b"defg"])
     assert uploads.broken_off(project.id, "mine") is None  # its last byte came just now
-    later = os.stat(uploads.part(upload.id, 1)).st_mtime + module.QUIET_SECONDS + 1
+    later = uploads.part(upload.id, 1).stat().st_mtime + module.QUIET_SECONDS + 1
     assert uploads.broken_off(project.id, "mine", later) == (7, 12)
     assert uploads.broken_off(project.id, "another", later) is None
     uploads.discard(upload.id, "cancelled")
