@@ -109,6 +109,8 @@ def _last_result(page: Page) -> None:
         if job.result["already"]:
             said += " · " + words("gather.already", count=job.result["already"])
         frame.quiet(said)
+        for note in job.result.get("notes", ()):
+            frame.remark(words.note(note))
 
 
 def _cases(page: Page) -> None:

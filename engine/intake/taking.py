@@ -21,6 +21,7 @@ from engine.intake.upload import TOP, Found, Taken, Upload, drafts_in, unzip, wa
 from engine.nouns import Geometry, Note
 
 MOST_CLASSES = 9  # of a project: as many as there are digit keys
+FEWEST_OF_A_CLASS = 5  # pictures: a class of fewer teaches next to nothing, a patient of as few is usual
 
 
 def take_in(
@@ -143,12 +144,14 @@ def natural(shown: str) -> list[tuple[int, int, str]]:
 
 def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]]) -> None:
     """A folder whose pictures share one size and look like neighbouring slices is one case in natural order; other
-    pictures are a case each. More such folders than a project can have classes are people's, not classes': then the
-    folder is the patient, so that pictures of one person don't teach and test at once."""
+    pictures are a case each. Such folders, where they are more than a project can have classes or all small, are
+    people's rather than classes': then the folder is the patient, so that nobody's pictures teach and test at once."""
     folders: dict[str, list[tuple[Found, dict[str, Any]]]] = defaultdict(list)
     for found, about in pictures:
         folders[found.folder or f"loose {found.index}"].append((found, about))
-    people = sum(len(members) > 1 for members in folders.values()) > MOST_CLASSES
+    several = [len(members) for members in folders.values() if len(members) > 1]
+    people = len(several) > MOST_CLASSES or max(several, default=0) < FEWEST_OF_A_CLASS
+    apart = []  # pictures of each folder that was no scan
     for folder, members in folders.items():
         patient = code(upload.key, "patient-folder", folder.encode()) if people and len(members) > 1 else ""
         alike = len({(tuple(about["size"]), about["deep"]) for _, about in members}) == 1
@@ -158,9 +161,13 @@ def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]])
             while batch:
                 broken = _take_stack_of_pictures(upload, batch, notes, patient)
                 if broken is None:
+                    apart.append(len(batch))
                     for one in batch:
                         _take_stack_of_pictures(upload, [one], notes, patient)
                 batch = [m for m in batch if m[0].index not in broken] if broken else []
+    if apart:
+        said = "warning.folders_are_patients" if people else "warning.pictures_apart"
+        upload.taken.notes.append(Note(said, {"count": sum(apart), "folders": len(apart)}))
 
 
 def _take_stack_of_pictures(
@@ -203,8 +210,6 @@ def _take_stack_of_pictures(
                 shutil.rmtree(draft, ignore_errors=True)
             return None
         notes = [*notes, Note("warning.read_as_scan", {"count": len(members)})]
-    if patient and len(members) == 1:
-        notes = [*notes, Note("warning.folder_is_patient")]
     grey = not deep and all(f["grey"] for f in facts)
     kind = "volume" if len(pages) > 1 else "image"
     make(

@@ -10,6 +10,7 @@ from PIL import Image
 from pydicom.uid import SecondaryCaptureImageStorage, UltrasoundImageStorage
 
 from engine.intake import load_volume
+from engine.sentences import say
 from tests.engine.intake.made_series import keys, save, slice_of, warnings_of
 
 
@@ -194,7 +195,7 @@ def test_a_folder_of_unlike_pictures_is_a_case_each_and_one_of_slices_a_scan_tha
     keep(tmp_path / "in" / "cells", rng.integers(0, 255, (count, 8, 8)).repeat(8, 1).repeat(8, 2).astype(np.uint8))
     taken = take(tmp_path / "in")
     assert sorted(c.shape[0] for c in taken.cases) == [1] * count + [count]
-    assert len({c.patient for c in taken.cases}) == count + 1
+    assert len({c.patient for c in taken.cases}) == (2 if count < 5 else count + 1)
     (scan,) = (c for c in taken.cases if c.kind == "volume")
     assert [(n.key, n.values) for n in scan.notes] == [("warning.read_as_scan", {"count": count})]
     assert not taken.refused
@@ -220,12 +221,17 @@ def test_a_zip_with_a_folder_a_class_gives_a_case_a_picture(take, tmp_path):
     assert [c.shape for c in take(tmp_path / "in").cases] == [(1, 64, 64, 3)] * 12
 
 
-@pytest.mark.parametrize(("folders", "patients"), [(9, 27), (10, 10)])
-def test_many_folders_of_unlike_pictures_are_patients_and_few_are_not(take, tmp_path, folders, patients):
+@pytest.mark.parametrize(("folders", "each", "patients"), [(9, 5, 45), (10, 5, 10), (3, 4, 3)])
+def test_many_or_small_folders_of_unlike_pictures_are_patients_and_others_are_not(
+    take, tmp_path, folders, each, patients
+):
     rng = np.random.default_rng(2)
     for i in range(folders):
-        keep(tmp_path / "in" / f"f{i}", rng.integers(0, 255, (3, 8, 8)).repeat(8, 1).repeat(8, 2).astype(np.uint8))
+        keep(tmp_path / "in" / f"f{i}", rng.integers(0, 255, (each, 8, 8)).repeat(8, 1).repeat(8, 2).astype(np.uint8))
     taken = take(tmp_path / "in")
-    assert len(taken.cases) == 3 * folders
+    assert len(taken.cases) == each * folders
     assert len({c.patient for c in taken.cases}) == patients
-    assert set(warnings_of(taken)) == ({"folder_is_patient"} if patients == 10 else set())
+    (said,) = taken.notes
+    assert said.key == f"warning.{'pictures_apart' if patients == 45 else 'folders_are_patients'}"
+    assert said.values == {"count": each * folders, "folders": folders}
+    assert say(said) and say(said, "zh")
