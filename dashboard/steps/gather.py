@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import frame, gate, state
 from dashboard.state import Page
-from dashboard.steps import columns
+from dashboard.steps import columns, picture_folders
 from dashboard.steps.cases_list import label_list
 from dashboard.steps.pacs import kept_identifiers, pacs_button
 from dashboard.steps.watching import ARRIVALS, READS, await_arrivals, come_and_ready, reading
@@ -41,6 +41,7 @@ def show(page: Page) -> None:
             _next(page)
         with centre:
             _progress(page)
+            picture_folders.ask(page)
             _cases(page)
             _refused(page)
             _identity(page)

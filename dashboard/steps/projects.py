@@ -9,6 +9,7 @@ from dashboard.state import Page
 from dashboard.steps import gallery
 from dashboard.upload import IMPORT, drop_zone
 from engine.jobs.queue import INTAKE, LEARN, Job
+from engine.projects.folder_names import forget_folders
 
 
 def show(page: Page) -> None:
@@ -139,6 +140,7 @@ def _confirm(page: Page, project) -> None:
         st.write(words("projects.delete_confirm", name=project.name))
         if st.button(words("projects.delete_yes"), type="primary"):
             page.store.remove_project(project.id, reader=page.reader)
+            forget_folders(page.settings.data_dir, project.id)
             st.query_params.clear()
             st.rerun()
 

@@ -151,7 +151,7 @@ def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]])
         folders[found.folder or f"loose {found.index}"].append((found, about))
     several = [len(members) for members in folders.values() if len(members) > 1]
     people = len(several) > MOST_CLASSES or max(several, default=0) < FEWEST_OF_A_CLASS
-    apart = []  # pictures of each folder that was no scan
+    apart: dict[str, int] = {}  # pictures of each folder that was no scan
     for folder, members in folders.items():
         patient = code(upload.key, "patient-folder", folder.encode()) if people and len(members) > 1 else ""
         alike = len({(tuple(about["size"]), about["deep"]) for _, about in members}) == 1
@@ -161,13 +161,18 @@ def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]])
             while batch:
                 broken = _take_stack_of_pictures(upload, batch, notes, patient)
                 if broken is None:
-                    apart.append(len(batch))
+                    apart[folder] = len(batch)
                     for one in batch:
                         _take_stack_of_pictures(upload, [one], notes, patient)
                 batch = [m for m in batch if m[0].index not in broken] if broken else []
     if apart:
         said = "warning.folders_are_patients" if people else "warning.pictures_apart"
-        upload.taken.notes.append(Note(said, {"count": sum(apart), "folders": len(apart)}))
+        upload.taken.notes.append(Note(said, {"count": sum(apart.values()), "folders": len(apart)}))
+    if apart and not people:
+        for case, shown in upload.taken.files.items():
+            above = PurePosixPath(shown[0]).parent
+            if len(shown) == 1 and above.as_posix() in apart:
+                upload.taken.folders[case] = above.name.removesuffix(".zip")
 
 
 def _take_stack_of_pictures(

@@ -41,7 +41,8 @@ class Taken:
     """What came of an upload. Every file is part of a case, in `refused`, or in `ignored`.
 
     `stats` holds {"min", "max", "mean"} of the voxels by case id; `files` the files of each case as uploaded (for the
-    page that asked; never stored with the case); `removed` counts, by name of the header element, the cases whose
+    page that asked; never stored with the case); `folders` the name of the folder of each picture, where folders may be
+    classes; `removed` counts, by name of the header element, the cases whose
     header held it and lost it. `notes` are about the upload as a whole.
     """
 
@@ -51,6 +52,7 @@ class Taken:
     notes: list[Note] = field(default_factory=list)
     stats: dict[str, dict[str, float]] = field(default_factory=dict)
     files: dict[str, list[str]] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
     removed: Counter[str] = field(default_factory=Counter)
     cancelled: bool = False
 

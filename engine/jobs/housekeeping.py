@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.jobs.queue import Queue
 from engine.pacs.vault import Vault
 from engine.projects import Store
+from engine.projects.folder_names import sweep_folders
 from engine.projects.uploads import Uploads
 from engine.settings import Settings
 
@@ -34,6 +35,7 @@ def tidy(settings: Settings, store: Store, queue: Queue, now: float | None = Non
         "downloads": _old(settings.data_dir / "downloads", now - OLD_DOWNLOADS_SECONDS),
         "identifiers": _identifiers(Vault(settings), store, now),
         "drafts": _drafts(store, now),
+        "folders": sweep_folders(settings.data_dir, now),
         "tables": _tables(settings.data_dir / "tables", store, queue, now),
         "jobs": queue.forget(OLD_JOBS_SECONDS),
     }

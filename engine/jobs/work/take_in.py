@@ -16,6 +16,7 @@ from engine.jobs.work import rooms
 from engine.jobs.work.encode import file_encode
 from engine.jobs.work.row_data import ROW_KINDS
 from engine.nouns import Note, Refused
+from engine.projects.folder_names import keep_folders
 from engine.projects.uploads import Uploads
 from engine.tables import Read, propose, read_tables
 from engine.tables.reading import kinds_of
@@ -61,6 +62,8 @@ def take_in_folder(
     for case in taken.cases:
         store.add_case(project, case, upload=upload, reader=reader)
         file_encode(project, case.id)
+    if taken.folders:
+        keep_folders(settings.data_dir, project, taken.folders)
     read = Read()
     if aside.is_dir() and not taken.cancelled:
         read = read_tables(aside, report=tell, cancelled=cancelled)

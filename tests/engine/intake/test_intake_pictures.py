@@ -218,7 +218,10 @@ def test_a_zip_with_a_folder_a_class_gives_a_case_a_picture(take, tmp_path):
                 picture = Image.fromarray(rng.integers(0, 255, (8, 8, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8))
                 with made.open(f"{name}/{i}.png", "w") as out:
                     picture.save(out, "PNG")
-    assert [c.shape for c in take(tmp_path / "in").cases] == [(1, 64, 64, 3)] * 12
+    taken = take(tmp_path / "in")
+    assert [c.shape for c in taken.cases] == [(1, 64, 64, 3)] * 12
+    assert sorted(taken.folders.values()) == ["left"] * 6 + ["right"] * 6
+    assert all(taken.files[case][0].split("/")[1] == name for case, name in taken.folders.items())
 
 
 @pytest.mark.parametrize(("folders", "each", "patients"), [(9, 5, 45), (10, 5, 10), (3, 4, 3)])
@@ -234,4 +237,5 @@ def test_many_or_small_folders_of_unlike_pictures_are_patients_and_others_are_no
     (said,) = taken.notes
     assert said.key == f"warning.{'pictures_apart' if patients == 45 else 'folders_are_patients'}"
     assert said.values == {"count": each * folders, "folders": folders}
+    assert len(taken.folders) == (45 if patients == 45 else 0)  # a patient's folder is never kept by name
     assert say(said) and say(said, "zh")

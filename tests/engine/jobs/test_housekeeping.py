@@ -11,6 +11,7 @@ from engine.jobs import INTAKE, Queue
 from engine.jobs.housekeeping import tidy
 from engine.nouns import Case, Geometry
 from engine.projects import Store
+from engine.projects.folder_names import OLD_SECONDS, folders_of, keep_folders
 from engine.projects.uploads import Announced, Uploads
 from engine.settings import Settings
 
@@ -82,3 +83,12 @@ def test_exports_go_after_a_day(home):
     os.utime(settings.data_dir / "downloads" / "old", (1, 1))
     assert tidy(*home)["downloads"] == 1
     assert [folder.name for folder in (settings.data_dir / "downloads").iterdir()] == ["new"]
+
+
+def test_names_of_folders_go_after_a_day(home):
+    settings, store, queue = home
+    keep_folders(settings.data_dir, "p", {"case": "ZHANG SAN"})
+    assert tidy(settings, store, queue)["folders"] == 0
+    assert folders_of(settings.data_dir, "p") == {"case": "ZHANG SAN"}
+    assert tidy(settings, store, queue, time.time() + OLD_SECONDS + 60)["folders"] == 1
+    assert not list((settings.data_dir / "folders").iterdir())
