@@ -26,7 +26,8 @@ def ask(page: Page) -> None:
         frame.quiet(" · ".join(f"“{name}” {len(cases)}" for name, cases in folders.items()))
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             most = max(len(cases) for cases in folders.values())
-            count = st.number_input(words("gather.folders_count"), 1, most, min(USUAL, most), key="folders-count", width=150)
+            text, usual = words("gather.folders_count"), min(USUAL, most)
+            count = st.number_input(text, 1, most, usual, key="folders-count", width=150)
             if st.button(words("gather.folders_yes"), key="folders-yes"):
                 _use(page, folders, int(count))
             if st.button(words("gather.folders_no"), key="folders-no", type="tertiary"):
