@@ -164,7 +164,8 @@ def read(path: Path, into: Path, top_is_case: bool) -> Any:
     from engine.settings import load_settings
 
     into.mkdir(parents=True)
-    return take_in(path, into, key=patient_key(load_settings().key_file), top_is_case=top_is_case)
+    key = patient_key(load_settings().key_file)
+    return take_in(path, into, key=key, top_is_case=top_is_case, folders_are_cases=True)  # an entry is a case
 
 
 def entries(of: dict[str, list[Any]], label: str, taken: list[Any], warnings: Warnings) -> list[Entry]:

@@ -33,13 +33,15 @@ def take_in(
     report: Callable[[int, int, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     top_is_case: bool = False,
+    folders_are_cases: bool = False,
 ) -> Taken:
     """Take in what lies at `source`: a folder of uploaded files (with sub-folders), one file, or one zip.
 
     Each case is written whole into its own folder under `into` as soon as it is ready; with `into` None the files are
     only described. `report(done, total, name)` is called as files are looked at and read, `cancelled()` is asked
     several times a second; what was finished by then stays. `top_is_case`: pictures lying directly in `source` are one
-    case (a folder of slices), instead of one case each (an upload of loose pictures).
+    case (a folder of slices), instead of one case each (an upload of loose pictures). `folders_are_cases`: so are those
+    of any folder, whatever they look like, where the folders were laid out for that.
 
     Parsing happens in a child process bounded in time and memory. Raises FileNotFoundError if there is no `source`;
     nothing that a file holds raises.
@@ -53,7 +55,7 @@ def take_in(
             looked = _look_at_all(upload)
             take_dicom(upload, looked.headers)
             _take_whole(upload, looked.whole)
-            _take_pictures(upload, looked.pictures)
+            _take_pictures(upload, looked.pictures, believed=folders_are_cases)
             _compare_with_directories(upload, looked.directories)
         except Cancelled:
             upload.taken.cancelled = True
@@ -142,7 +144,7 @@ def natural(shown: str) -> list[tuple[int, int, str]]:
     return [(0, len(p.lstrip("0")), p.lstrip("0")) if digits(p) else (1, 0, p) for p in parts if p]
 
 
-def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]]) -> None:
+def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]], *, believed: bool) -> None:
     """A folder whose pictures share one size and look like neighbouring slices is one case in natural order; other
     pictures are a case each. Such folders, where they are more than a project can have classes or all small, are
     people's rather than classes': then the folder is the patient, so that nobody's pictures teach and test at once."""
@@ -153,13 +155,14 @@ def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]])
     people = len(several) > MOST_CLASSES or max(several, default=0) < FEWEST_OF_A_CLASS
     apart: dict[str, int] = {}  # pictures of each folder that was no scan
     for folder, members in folders.items():
-        patient = code(upload.key, "patient-folder", folder.encode()) if people and len(members) > 1 else ""
+        patient = code(upload.key, "patient-folder", folder.encode()) if people and folder != TOP else ""
         alike = len({(tuple(about["size"]), about["deep"]) for _, about in members}) == 1
         members.sort(key=lambda m: natural(m[0].shown))
         for batch in [members] if alike else [[m] for m in members]:
             notes = [] if alike else [Note("warning.sizes_differ")]
             while batch:
-                broken = _take_stack_of_pictures(upload, batch, notes, patient)
+                by_itself = patient if len(batch) == 1 < len(members) else ""
+                broken = _take_stack_of_pictures(upload, batch, notes, by_itself, believed=believed)
                 if broken is None:
                     apart[folder] = len(batch)
                     for one in batch:
@@ -176,10 +179,15 @@ def _take_pictures(upload: Upload, pictures: list[tuple[Found, dict[str, Any]]])
 
 
 def _take_stack_of_pictures(
-    upload: Upload, members: list[tuple[Found, dict[str, Any]]], notes: list[Note], patient: str
+    upload: Upload,
+    members: list[tuple[Found, dict[str, Any]]],
+    notes: list[Note],
+    patient: str,
+    *,
+    believed: bool = False,
 ) -> set[int] | None:
     """One case of pictures; returns the files that could not be read (then there is no case yet), None where the
-    pictures are no slices of one scan (nor then). Who names a folder as the case (`top_is_case`) is believed."""
+    pictures are no slices of one scan (nor then). Who names a folder as the case is believed."""
     about = members[0][1]
     pages = [(found, page) for found, a in members for page in range(a["pages"])]
     deep = about["deep"]
@@ -208,8 +216,7 @@ def _take_stack_of_pictures(
     if broken:
         return broken
     small = [fact.pop("small") for fact in facts]
-    asked = members[0][0].folder == TOP
-    if len(members) > 1 and not asked:
+    if len(members) > 1 and not believed and members[0][0].folder != TOP:
         if not one_scan(small):
             if draft:
                 shutil.rmtree(draft, ignore_errors=True)

@@ -209,6 +209,17 @@ def test_a_folder_that_is_named_as_the_case_is_believed(take, tmp_path):
     assert warnings_of(take(tmp_path / "in", top_is_case=True)) == []
 
 
+def test_scans_in_folders_of_one_name_are_different_patients_and_laid_out_folders_are_believed(take, tmp_path):
+    for i in range(2):
+        keep(tmp_path / str(i) / "scan", slices(4, of=i))
+    one, other = (take(tmp_path / str(i)).cases[0] for i in range(2))
+    assert one.shape[0] == other.shape[0] == 4
+    assert one.patient != other.patient
+    rng = np.random.default_rng(5)
+    keep(tmp_path / "laid" / "entry", rng.integers(0, 255, (3, 8, 8)).repeat(8, 1).repeat(8, 2).astype(np.uint8))
+    assert [c.shape[0] for c in take(tmp_path / "laid", folders_are_cases=True).cases] == [3]
+
+
 def test_a_zip_with_a_folder_a_class_gives_a_case_a_picture(take, tmp_path):
     (tmp_path / "in").mkdir()
     rng = np.random.default_rng(1)
