@@ -13,12 +13,15 @@ from collections.abc import Sequence
 import numpy as np
 
 SIDE = 16  # cells a side of what is compared
+MOST = 256  # pixels a side, about, that are looked at
 NEAR = 0.33  # of the pictures' own contrast
 NEAR_TO_FAR, ENOUGH = 0.55, 8  # neighbours beside far ones, where there are so many pictures
 
 
 def in_small(picture: np.ndarray) -> list[float]:
     """(rows, columns) or (rows, columns, 3) -> the grey means of SIDE x SIDE cells, row by row."""
+    rows, columns = (max(1, n // MOST) for n in picture.shape[:2])
+    picture = picture[::rows, ::columns]  # a slide of 100 megapixels is not copied into floats
     grey = picture.mean(2) if picture.ndim == 3 else picture.astype(float)
     for axis in (0, 1):
         edges = np.linspace(0, grey.shape[axis], SIDE + 1).astype(int)[:-1]
