@@ -305,11 +305,13 @@ def _keep(page: Page, draft: Draft, choice: Choice, args: Mapping[str, Any], uni
         else:
             if job is not None and job.error:
                 frame.remark(words("app.job_failed", reason=words.whole(job.error)), warn=True)
-            if choice.asked and (asked := page.queue.state(choice.asked)) is not None and asked.alive:
+            # Alive or not: one that ended since `_listen` looked is taken in by the run that the watch asks for.
+            asked = page.queue.state(choice.asked) if choice.asked else None
+            if asked is not None:
                 _watch(page, asked, words("columns.again"))
             learned = any(e.role in (*LEARNED, "measure") for e in choice.dictionary)
             one = choice.label is not None and choice.dictionary[choice.label].distinct < 2
-            ready = learned and not one and not choice.asked
+            ready = learned and not one and asked is None
             if st.button(words("columns.keep"), key="keep", type="primary", width="stretch", disabled=not ready):
                 filed = page.queue.file("keep_table", args, lane=INTAKE, key=f"keep-{draft.id}", priority=1)
                 st.session_state[KEPT] = Kept(draft.id, filed.id, args["label_from"], args["target"], unit)

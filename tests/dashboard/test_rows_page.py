@@ -184,6 +184,26 @@ def test_another_answer_has_the_engine_look_for_leaks_anew(project, data_dir):
     assert page.button(key="keep").disabled
 
 
+def test_a_proposal_ready_while_the_page_is_drawn_does_not_leave_the_button_grey(
+    project, data_dir, monkeypatch
+):
+    store, _ = project
+    empty, table = store.create_project("Table"), patients()
+    draft = store.add_draft(empty.id, table, propose(table, label="outcome"))
+    queue, said = Queue(data_dir), columns.said
+
+    def ended_meanwhile(*drawn):
+        job = queue.claim("intake", "test", 0)
+        if job is not None:
+            queue.end(job.id, "test", "done", result={"dictionary": propose(table, label="sex").to_json()})
+        return said(*drawn)
+
+    page = open_step(empty.id, "gather")
+    monkeypatch.setattr(columns, "said", ended_meanwhile)
+    page.selectbox(key=f"label-{draft}-outcome").select("sex").run()
+    assert not page.button(key="keep").disabled
+
+
 def test_what_names_people_is_not_repeated_on_the_screen(project):
     store, _ = project
     empty, table = store.create_project("Table"), patients()
