@@ -65,5 +65,5 @@ def unit_of(name: str) -> str:
     last = re.split(r"[\s_,]+", name.strip())[-1]
     several = len(re.split(r"[\s_,]+", name.strip())) > 1
     if several and last.lower() in UNITS and last.lower() not in NOT_UNITS and last not in ("MIN", "MAX", "Min"):
-        return "" if "per" in words(name) else last  # "patients per hour" is a rate
+        return "" if {"per", "pack"} & words(name) else last  # "patients per hour" is a rate, "pack_years" a name
     return ""

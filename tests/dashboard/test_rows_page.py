@@ -184,9 +184,7 @@ def test_another_answer_has_the_engine_look_for_leaks_anew(project, data_dir):
     assert page.button(key="keep").disabled
 
 
-def test_a_proposal_ready_while_the_page_is_drawn_does_not_leave_the_button_grey(
-    project, data_dir, monkeypatch
-):
+def test_a_proposal_ready_while_the_page_is_drawn_does_not_leave_the_button_grey(project, data_dir, monkeypatch):
     store, _ = project
     empty, table = store.create_project("Table"), patients()
     draft = store.add_draft(empty.id, table, propose(table, label="outcome"))

@@ -115,6 +115,7 @@ def test_told_columns_are_taken_as_told():
         ("Cycle(R/I)", ""),
         ("ALBUMIN_MIN", ""),
         ("patients per hour", ""),
+        ("pack_years", ""),
         ("BP _Systolic (mmHg)", "mmHg"),
         ("age", ""),
     ],
