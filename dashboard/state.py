@@ -31,6 +31,7 @@ from engine.settings import Settings, load_settings
 RUNS_BACK = 20  # how far back a comparison is looked for: each choice of a method since is a run
 TELLING, IN_SHORT = 12, 3  # columns ranked, and values of a row shown where there is little room
 ROW_KINDS = ("record", "molecule")
+FINDING = ("adapt", "test", "compare", "learning_curve", "readers")  # jobs whose end changes what a step shows
 STEPS = ("gather", "label", "adapt", "evidence", "report")
 ASIDE = ("projects", "lessons")  # pages that need no project
 
@@ -287,7 +288,7 @@ class Page:
 def open_page() -> Page:
     settings, store, queue = _rooms()
     params = st.query_params
-    begun = frozenset(job.id for job in queue.jobs(alive=True))
+    begun = frozenset(job.id for job in queue.jobs(kinds=FINDING, alive=True))
     projects = {p.id: p for p in store.projects()}
     asked = params.get("p", "")
     gone = bool(asked) and asked not in projects

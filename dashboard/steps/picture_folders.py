@@ -9,8 +9,9 @@ import streamlit as st
 from dashboard import frame, state
 from dashboard.state import Page
 from engine.projects.folder_names import folders_of, forget_folders
+from engine.projects.projects import MAX_CLASSES
 
-FEWEST, MOST = 2, 9  # folders, to be classes
+FEWEST = 2  # folders, to be classes
 USUAL = 5  # pictures a class that teach at first, so that there are others to predict
 
 
@@ -18,7 +19,7 @@ def ask(page: Page) -> None:
     """The question, while it is open: the folders with how many pictures, how many of each are labelled, yes or no."""
     folders = _folders(page)
     together = {name.casefold() for name in (*folders, *page.classes)}
-    if page.numeric or page.blind or len(folders) < FEWEST or len(together) > MOST:
+    if page.numeric or page.blind or len(folders) < FEWEST or len(together) > MAX_CLASSES:
         return
     words = page.words
     with st.container(border=True, key="folders"):
